@@ -1,0 +1,1 @@
+"""The mathematics: denoisers, samplers, guidance and training. Depends on torch and NumPy only."""

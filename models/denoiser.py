@@ -1,0 +1,65 @@
+"""The denoiser D(x; sigma) of EDM (Karras et al. 2022, arXiv 2206.00364), around any network F(x, c_noise)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""(x [B, ...], sigma [] or [B]) -> x0 [B, ...]: what samplers and guidance work on."""
+
+
+class Preconditioning(NamedTuple):
+    """EDM Table 1, column "Ours": the four scalings at noise level sigma, each of sigma's shape."""
+
+    c_skip: Tensor
+    c_out: Tensor
+    c_in: Tensor
+    c_noise: Tensor
+
+
+def preconditioning(sigma: Tensor, sigma_data: float) -> Preconditioning:
+    """The scalings that keep network inputs and targets at unit variance (EDM Table 1)."""
+    total = sigma**2 + sigma_data**2
+    return Preconditioning(
+        c_skip=sigma_data**2 / total,
+        c_out=sigma * sigma_data * total.rsqrt(),
+        c_in=total.rsqrt(),
+        c_noise=sigma.log() / 4,
+    )
+
+
+def over(scale: Tensor, x: Tensor) -> Tensor:
+    """View a per-sample scale [B] (or [1]) so that it broadcasts over x [B, ...]."""
+    return scale.view(-1, *[1] * (x.ndim - 1))
+
+
+class Denoiser(nn.Module):
+    """D(x; sigma) = c_skip x + c_out F(c_in x, c_noise) (EDM Eq. 7)."""
+
+    def __init__(self, network: nn.Module, sigma_data: float) -> None:
+        super().__init__()
+        self.network = network
+        self.sigma_data = sigma_data
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x [B, ...], sigma a scalar or [B] -> the denoised x0, of x's shape."""
+        c = preconditioning(sigma.reshape(-1).expand(len(x)), self.sigma_data)
+        return over(c.c_skip, x) * x + over(c.c_out, x) * self.network(over(c.c_in, x) * x, c.c_noise)
+
+
+def regression(y: Tensor, noise: Tensor, sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Training pairs of the network for clean y [B, ...], unit noise [B, ...] and sigma [B].
+
+    With EDM's weight lambda = 1/c_out^2 the denoising loss lambda |D(y + n) - y|^2 is exactly |F(input, c_noise) - target|^2
+    (EDM Eq. 8). Returns (input [B, ...], c_noise [B], target [B, ...]).
+    """
+    c = preconditioning(sigma, sigma_data)
+    x = y + over(sigma, y) * noise
+    return over(c.c_in, x) * x, c.c_noise, (y - over(c.c_skip, x) * x) / over(c.c_out, x)
+
+
+def log_normal(generator: torch.Generator, shape: tuple[int, ...], p_mean: float, p_std: float) -> Tensor:
+    """Training noise levels, ln sigma ~ N(P_mean, P_std^2) (EDM Table 1)."""
+    return (torch.randn(shape, generator=generator, device=generator.device) * p_std + p_mean).exp()

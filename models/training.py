@@ -1,0 +1,107 @@
+"""Training a denoiser: Adam, learning-rate schedule, exponential moving average of the weights."""
+
+import math
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from models.denoiser import Denoiser, log_normal, regression
+
+SeedOf = Callable[[str, int], int]
+"""(stream, index) -> 64-bit seed; streams are "batches" (index: epoch) and "noise" (index: chunk)."""
+
+CHUNK_STEPS = 64
+"""Batches are prepared so many steps at a time ..."""
+CHUNK_VALUES = 2**22
+"""... but no more values at once than this, so that memory stays small."""
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss became NaN or infinite; says at which step and learning rate."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast to train. Images seen = steps * batch."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: float  # share of the steps in which the rate rises linearly
+    cosine: bool  # afterwards: decay to zero on a half cosine, or stay constant
+    ema: float  # half-life of the weight average, as a share of the images seen so far
+    p_mean: float
+    p_std: float
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = self.warmup * self.steps
+        if step < rise:
+            return self.learning_rate * (step + 1) / rise
+        if not self.cosine:
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(self.steps - rise, 1)))
+
+    def ema_decay(self, step: int) -> float:
+        """What remains of the weight average at a step; with ema = 0 the average is the last weights."""
+        return 0.5 ** (1 / (self.ema * (step + 1))) if self.ema else 0.0
+
+
+def batches(data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The network's inputs, c_noise and targets, one batch a step.
+
+    Every epoch is a permutation of its own; what step k gets is a function of k and the seeds alone.
+    """
+    per_step = budget.batch * data[0].numel()
+    chunk = max(1, min(CHUNK_STEPS, CHUNK_VALUES // per_step))
+    generator = torch.Generator(data.device)
+    order = torch.empty(0, dtype=torch.int64, device=data.device)
+    epoch = 0
+    for index, first in enumerate(range(0, budget.steps, chunk)):
+        size = min(chunk, budget.steps - first) * budget.batch
+        while len(order) < size:
+            generator.manual_seed(seed_of("batches", epoch))
+            order = torch.cat([order, torch.randperm(len(data), generator=generator, device=data.device)])
+            epoch += 1
+        picked, order = order[:size], order[size:]
+        generator.manual_seed(seed_of("noise", index))
+        sigma = log_normal(generator, (size,), budget.p_mean, budget.p_std)
+        y = data[picked]
+        noise = torch.randn(y.shape, generator=generator, device=data.device)
+        yield from zip(*(part.split(budget.batch) for part in regression(y, noise, sigma, sigma_data)))
+
+
+def train(denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf) -> Denoiser:
+    """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
+
+    Raises NonFiniteLoss.
+    """
+    model = deepcopy(denoiser).to(data.device)
+    average = deepcopy(model).requires_grad_(False)
+    weights, averages = list(model.parameters()), list(average.parameters())
+    optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
+    losses = torch.zeros(CHUNK_STEPS, device=data.device)
+    for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of)):
+        optimizer.param_groups[0]["lr"] = budget.rate(step)
+        loss = mse_loss(model.network(x, c_noise), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, weights, 1 - budget.ema_decay(step))
+        losses[step % CHUNK_STEPS] = loss.detach()
+        if step % CHUNK_STEPS == CHUNK_STEPS - 1 or step == budget.steps - 1:
+            _check_finite(losses, step, budget)
+    return average
+
+
+def _check_finite(losses: Tensor, step: int, budget: Budget) -> None:
+    """Look at the losses of the last steps at once (a look at each would wait for the device)."""
+    broken = (~losses.isfinite()).nonzero()
+    if len(broken):
+        first = step - step % CHUNK_STEPS + int(broken[0])
+        raise NonFiniteLoss(f"the loss is not finite at step {first}, learning rate {budget.rate(first):g}")

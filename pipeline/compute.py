@@ -1,0 +1,92 @@
+"""Where and how numbers are computed: device, threads, and a model's way to and from its file."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+from models.denoiser import Denoise, Denoiser
+from models.networks import NETWORKS
+from models.sampler import karras_sigmas, latents, sample_heun
+from models.training import Budget
+from pipeline.errors import BadInput
+from pipeline.params import Params, Training
+
+
+def device_of(params: Params) -> torch.device:
+    """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
+    available = torch.cuda.is_available()
+    if params.device.startswith("cuda") and not available:
+        raise BadInput(f"device: {params.device!r} is not allowed: this machine has no CUDA device; use auto or cpu")
+    return torch.device("cuda" if params.device == "auto" and available else params.device.replace("auto", "cpu"))
+
+
+@cache
+def fix_threads(threads: int) -> None:
+    """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoiser:
+    """An untrained denoiser for samples of the given shape; the same seed gives the same weights."""
+    network = params.network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = NETWORKS[network.kind](shape, network.width, network.depth, network.embedding)
+    return Denoiser(net, params.noise.sigma_data)
+
+
+def save_denoiser(path: Path, denoiser: Denoiser) -> None:
+    """Write the weights as safetensors, on their way to `path` under another name."""
+    temporary = path.with_name(path.name + ".partial")
+    save_file({name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}, temporary)
+    os.replace(temporary, path)
+
+
+def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:
+    """Read the weights into a denoiser of params.yaml's network."""
+    denoiser = fresh_denoiser(params, shape, seed=0)
+    denoiser.load_state_dict(load_file(path))
+    return denoiser.to(device)
+
+
+def budget(training: Training, params: Params) -> Budget:
+    """A training section of params.yaml in the terms of `models.training`."""
+    return Budget(
+        steps=training.steps,
+        batch=training.batch,
+        learning_rate=training.learning_rate,
+        warmup=training.warmup,
+        cosine=training.schedule == "cosine",
+        ema=training.ema,
+        p_mean=params.noise.p_mean,
+        p_std=params.noise.p_std,
+    )
+
+
+def draw(
+    denoise: Denoise, params: Params, shape: tuple[int, ...], seed: int, start: int, stop: int, device: torch.device
+) -> NDArray[np.float32]:
+    """The samples start..stop-1 of the stream `seed`, float32 [stop - start, *shape].
+
+    They are computed in whole blocks at fixed places, so sample i has the same bits whatever range it is asked for in.
+    Raises FloatingPointError when a sample is not finite.
+    """
+    s = params.sampler
+    sigmas = karras_sigmas(s.steps, s.sigma_min, s.sigma_max, s.rho)
+    first, blocks = start - start % s.block, []
+    for place in range(first, stop, s.block):
+        block = latents(seed, place, place + s.block, shape).to(device)
+        blocks.append(sample_heun(denoise, block, sigmas).cpu())
+    samples: NDArray[np.float32] = torch.cat(blocks).numpy()[start - first : stop - first]
+    if not np.isfinite(samples).all():
+        raise FloatingPointError("a sample is not finite: the guided trajectories diverged (a smaller guidance helps)")
+    return samples

@@ -1,0 +1,247 @@
+"""The experiment: `params.yaml`, validated and frozen.
+
+Every key is declared here once, with its allowed values; `schema()` prints the same as a JSON schema.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.errors import BadInput
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+MAX_GENERATIONS = 999
+Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys are refused, types are strict, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class GaussianData(Section):
+    """Points of one Gaussian."""
+
+    kind: Literal["gaussian"]
+    n_real: Annotated[int, Field(ge=2)]
+    mean: Annotated[list[Finite], Field(min_length=1)]
+    covariance: list[list[Finite]]
+
+    @model_validator(mode="after")
+    def _is_covariance(self) -> "GaussianData":
+        import numpy as np
+
+        rows = self.covariance
+        if len(rows) != len(self.mean) or any(len(row) != len(self.mean) for row in rows):
+            raise ValueError(f"covariance must be {len(self.mean)} x {len(self.mean)}, as long as mean")
+        matrix = np.array(rows)
+        if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
+            raise ValueError("covariance must be symmetric and positive definite")
+        return self
+
+
+class MixtureData(Section):
+    """Points of a square grid of equal Gaussians: modes x modes, `spacing` apart, each of standard deviation `spread`."""
+
+    kind: Literal["gaussian-mixture"]
+    n_real: Annotated[int, Field(ge=2)]
+    modes: Annotated[int, Field(ge=1, le=20)]
+    spacing: Positive
+    spread: Positive
+
+
+class DigitsData(Section):
+    """scikit-learn's handwritten digits, 8x8: a fixed split into `n_real` for training, the rest for reference."""
+
+    kind: Literal["digits"]
+    n_real: Annotated[int, Field(ge=100, le=1600)]
+
+
+class Network(Section):
+    """The network inside the denoiser."""
+
+    kind: Literal["mlp", "residual-mlp"]
+    width: Annotated[int, Field(ge=1, le=8192)]
+    depth: Annotated[int, Field(ge=1, le=64)]
+    embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]
+
+
+class Training(Section):
+    """A training budget: images seen = steps x batch."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    warmup: Annotated[float, Field(ge=0, le=1)]
+    schedule: Literal["cosine", "constant"]
+    ema: Annotated[float, Field(ge=0, le=10)]
+
+
+class Auxiliary(Training):
+    """SIMS's auxiliary: fine-tuned from the base on `n` of the base's own samples."""
+
+    n: Count
+
+
+class Noise(Section):
+    """EDM's noise levels: the data's standard deviation and the training distribution of ln sigma."""
+
+    sigma_data: Positive
+    p_mean: Finite
+    p_std: Positive
+
+
+class Sampler(Section):
+    """EDM's Heun sampler; zeta scales the score; block is the fixed number of samples drawn at once."""
+
+    steps: Annotated[int, Field(ge=2, le=10_000)]
+    sigma_min: Positive
+    sigma_max: Positive
+    rho: Positive
+    zeta: Positive
+    block: Count
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> "Sampler":
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min must be below sigma_max ({self.sigma_max:g}), got {self.sigma_min:g}")
+        return self
+
+
+class Evaluation(Section):
+    """How samples are judged: by the points themselves, or by features of a classifier trained on the real set."""
+
+    extractor: Literal["identity", "classifier"]
+    n: Annotated[int, Field(ge=2)]
+
+
+class Arm(Section):
+    """A loop with a strategy."""
+
+    loop: str
+    strategy: str
+    guidance: Annotated[float, Field(ge=0, le=100)] | None = None
+    generations: Generations | None = None
+
+    @model_validator(mode="after")
+    def _is_registered(self) -> "Arm":
+        from pipeline.mixing import LOOPS
+        from pipeline.strategies import STRATEGIES
+
+        for key, value, registry in (("loop", self.loop, LOOPS), ("strategy", self.strategy, STRATEGIES)):
+            if value not in registry:
+                raise ValueError(f"{key} must be one of {', '.join(registry)}, got {value!r}")
+        guided = STRATEGIES[self.strategy].guided
+        if guided and self.guidance is None:
+            raise ValueError(f"guidance is missing: strategy {self.strategy!r} needs a number >= 0")
+        if not guided and self.guidance is not None:
+            raise ValueError(f"guidance must not be given: strategy {self.strategy!r} has none")
+        return self
+
+
+class Engine(Section):
+    """How chains are run: how many at once (a number, or auto: cores / threads), and threads for each."""
+
+    workers: Literal["auto"] | Count
+    threads: Annotated[int, Field(ge=1, le=256)]
+
+
+class Params(Section):
+    """The whole experiment."""
+
+    experiment: Name
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    generations: Generations
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    data: Annotated[GaussianData | MixtureData | DigitsData, Field(discriminator="kind")]
+    n_synthetic: Annotated[int, Field(ge=2)]
+    network: Network
+    noise: Noise
+    train: Training
+    auxiliary: Auxiliary
+    sampler: Sampler
+    evaluation: Evaluation
+    arms: Annotated[dict[Name, Arm], Field(min_length=1)]
+    engine: Engine
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Params":
+        points = self.data.kind != "digits"
+        if points != (self.evaluation.extractor == "identity"):
+            fitting = "identity" if points else "classifier"
+            raise ValueError(f"evaluation.extractor must be {fitting} for data.kind {self.data.kind}")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must differ from each other, got {self.seeds}")
+        reserved = {"base", "data", "compare"} & set(self.arms)
+        if reserved:
+            raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
+        return self
+
+    def length(self, arm: str) -> int:
+        """How many generations the arm's chains have."""
+        return self.arms[arm].generations or self.generations
+
+
+def load(path: Path) -> Params:
+    """Read and check a params file. Raises BadInput with one line: which key, which value, what is allowed."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            raw = YAML(typ="safe", pure=True).load(file)
+    except FileNotFoundError:
+        raise BadInput(f"{path.name}: no such file in {path.parent.resolve()}; run it from the project's root") from None
+    except (YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+        raise BadInput(f"{path.name}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path.name}: must hold keys and values, got {type(raw).__name__}")
+    return parse(raw, path.name)
+
+
+def parse(raw: dict[str, Any], source: str = "params") -> Params:
+    """Check a params mapping; the errors name `source`."""
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        first, *more = error.errors(include_url=False)
+        others = f" (and {len(more)} more)" if more else ""
+        raise BadInput(f"{source}: {_describe(first)}{others}") from None
+
+
+def schema() -> str:
+    """The JSON schema of params.yaml."""
+    return json.dumps(Params.model_json_schema(), indent=2)
+
+
+def _describe(error: Any) -> str:
+    tags = {"gaussian", "gaussian-mixture", "digits"}
+    where = [part for i, part in enumerate(error["loc"]) if not (i == 1 and part in tags and error["loc"][0] == "data")]
+    key = ".".join(str(part) for part in where if part not in ("constrained-int", "literal['auto']", "int"))
+    value, kind, message = error["input"], error["type"], error["msg"]
+    if kind == "missing":
+        return f"{key}: is missing"
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(where)}"
+    if kind == "value_error":
+        return f"{key + ': ' if key else ''}{error['ctx']['error']}"
+    return f"{key}: {_short(value)} is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _allowed(where: list[Any]) -> str:
+    """The keys of the section in which an unknown key stands."""
+    models: Any = {"": Params, "network": Network, "noise": Noise, "train": Training, "auxiliary": Auxiliary}
+    models |= {"sampler": Sampler, "evaluation": Evaluation, "arms": Arm, "engine": Engine}
+    section = str(where[0]) if len(where) > 1 else ""
+    return ", ".join(models[section].model_fields) if section in models else "those of its kind"
+
+
+def _short(value: Any) -> str:
+    text = "nan" if isinstance(value, float) and math.isnan(value) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
