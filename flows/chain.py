@@ -1,0 +1,69 @@
+"""A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be."""
+
+import os
+from pathlib import Path
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.processes import end_with_parent
+from flows.progress import Progress
+from pipeline.generation import run_step, timed, transaction
+from pipeline.layout import METRICS, PARAMS, RECIPE, Chain, Layout, read_json
+from pipeline.params import load
+from pipeline.steps import STEPS, Job
+from pipeline.tracking import ChainTracker
+from pipeline.versioning import Versions
+
+
+@task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
+def run_chain(root: str, arm: str, seed: int, generations: int) -> int:
+    """Make every generation of a chain that is not current; gives how many were made. Has a process of its own."""
+    end_with_parent()
+    os.chdir(root)
+    params, chain = load(Path(PARAMS)), Chain(arm, seed)
+    folders = [Layout(params.experiment).generation(chain, number) for number in range(1, generations + 1)]
+    versions, tracker = Versions(), ChainTracker(params, chain)
+    current = versions.current(folders)
+    tracker.track(folder for folder in folders if folder in current)
+    progress = Progress(chain, generations)
+    made, remade = 0, False
+    for number, folder in enumerate(folders, start=1):
+        if remade and folder in current:
+            current -= {folder} - versions.current([folder])
+        remade = folder not in current
+        if remade:
+            with transaction(params, chain, number) as job:
+                for name in job.strategy.steps:
+                    STEP_TASKS[name](job)
+            with timed(folder.parent, "commit", generation=number):
+                commit(versions, folder, params)
+            with timed(folder.parent, "track", generation=number):
+                track(tracker, folder)
+            made += 1
+        progress.generation(number, read_json(folder / METRICS)["fid"], made=remade)
+    tracker.finish()
+    return made
+
+
+def _step_task(name: str) -> Task[[Job], None]:
+    @task(name=name, task_run_name=f"{name} g{{job.generation}}", cache_policy=NO_CACHE)
+    def step(job: Job) -> None:
+        run_step(job, name)
+
+    return step
+
+
+STEP_TASKS = {name: _step_task(name) for name in STEPS}
+
+
+@task(name="commit", cache_policy=NO_CACHE)
+def commit(versions: Versions, folder: Path, params: object) -> None:
+    """Record a generation's files in DVC."""
+    versions.commit(str(folder / RECIPE), params)  # type: ignore[arg-type]
+
+
+@task(name="track", cache_policy=NO_CACHE)
+def track(tracker: ChainTracker, folder: Path) -> None:
+    """Log a generation's metrics and picture in MLflow."""
+    tracker.track([folder])

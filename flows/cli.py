@@ -1,0 +1,86 @@
+"""The command `self-consuming`. Results go to stdout, everything else to stderr; exit 0 done, 1 a run failed, 2 bad input."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.errors import BadInput, RunFailed
+from pipeline.layout import PARAMS, PRESETS, write_text
+from pipeline.params import load, schema
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments are bad input: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line instead of the whole usage."""
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given) or 0)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="self-consuming", description="Self-consuming loops of generative models, and SIMS against their collapse.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    run = command("run", _run, "run the experiment of params.yaml, in this terminal; goes on where an earlier run stopped")
+    run.add_argument("--arm", action="append", metavar="A", help="only this arm (may be given several times)")
+    run.add_argument("--seed", action="append", type=int, metavar="S", help="only this seed (may be given several times)")
+    run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
+    preset = command("preset", _preset, "write params.yaml from presets/NAME.yaml")
+    preset.add_argument("name", metavar="NAME", help="which preset; with 'list', print their names")
+    command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
+    return parser
+
+
+def _run(given: argparse.Namespace) -> None:
+    load(Path(PARAMS))
+    from flows.server import QUIET, answers, own_server, wait
+
+    os.environ |= QUIET
+    with own_server() as api:
+        os.environ["PREFECT_API_URL"] = api
+        from flows.loop import self_consuming, select
+
+        select(load(Path(PARAMS)), given.arm, given.seed, given.generations)
+        wait(api)
+        self_consuming(given.arm, given.seed, given.generations)
+
+
+def _preset(given: argparse.Namespace) -> None:
+    known = sorted(path.stem for path in Path(PRESETS).glob("*.yaml"))
+    if given.name == "list":
+        print("\n".join(known))
+        return
+    if given.name not in known:
+        raise BadInput(f"preset: {given.name!r} is not allowed: one of {', '.join(known)}")
+    text = (Path(PRESETS) / f"{given.name}.yaml").read_text(encoding="utf-8")
+    target = Path(PARAMS)
+    if target.exists() and target.read_text(encoding="utf-8") != text:
+        write_text(Path("params.previous.yaml"), target.read_text(encoding="utf-8"))
+        print("the former params.yaml is kept as params.previous.yaml", file=sys.stderr)
+    write_text(target, text)
+    print(f"params.yaml is now the preset {given.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

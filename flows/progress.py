@@ -1,0 +1,32 @@
+"""One line a finished generation on stderr: chain, generation, FID now and at generation 1, time left."""
+
+import sys
+import time
+
+from pipeline.layout import Chain
+
+
+class Progress:
+    """The progress of one chain; time left is judged by the generations made in this run."""
+
+    def __init__(self, chain: Chain, generations: int) -> None:
+        self.chain, self.generations = chain, generations
+        self.started, self.made = time.monotonic(), 0
+        self.first_fid: float | None = None
+
+    def generation(self, number: int, fid: float, made: bool) -> None:
+        """A generation is there, made now or found current; only the former gives a line."""
+        if number == 1:
+            self.first_fid = fid
+        if not made:
+            return
+        self.made += 1
+        left = (self.generations - number) * (time.monotonic() - self.started) / self.made
+        against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
+        line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {_clock(left)}"
+        print(line, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,62 @@
+"""The Prefect server: the one that params and profile point to if it answers, otherwise one of our own for the time of a run."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from pipeline.errors import RunFailed
+
+LOG = Path(".prefect/server.log")
+START_SECONDS = 180
+QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+
+
+def answers(api: str) -> bool:
+    """Whether a Prefect API answers at the URL."""
+    try:
+        with urlopen(f"{api}/health", timeout=3) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError, ValueError):
+        return False
+
+
+@contextmanager
+def own_server(port: int | None = None) -> Iterator[str]:
+    """A Prefect server as a child process; gives its API URL at once (see `wait`) and ends it afterwards."""
+    port = port or _free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    LOG.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with LOG.open("ab") as log:
+        environment = os.environ | QUIET | {"PREFECT_API_URL": api}
+        child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    try:
+        yield api
+    finally:
+        child.terminate()
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def wait(api: str) -> None:
+    """Wait until the API answers; raises RunFailed when it does not."""
+    until = time.monotonic() + START_SECONDS
+    while not answers(api):
+        if time.monotonic() > until:
+            raise RunFailed(f"the Prefect server did not answer at {api} within {START_SECONDS} s; see {LOG}")
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
