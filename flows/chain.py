@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.processes import end_with_parent
 from flows.progress import Progress
-from pipeline.generation import run_step, timed, transaction
+from pipeline.clock import timed
+from pipeline.generation import run_step, transaction
 from pipeline.layout import METRICS, PARAMS, RECIPE, Chain, Layout, read_json
 from pipeline.params import load
 from pipeline.steps import STEPS, Job

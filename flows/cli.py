@@ -3,13 +3,14 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import PARAMS, PRESETS, write_text
-from pipeline.params import load, schema
+from pipeline.layout import PARAMS, PRESETS, Layout, write_text
+from pipeline.params import Params, load, schema
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="self-consuming", description="Self-consuming loops of generative models, and SIMS against their collapse.")
+    parser = Parser(prog="self-consuming", description="Self-consuming loops of generative models, and SIMS.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
 
     def command(name: str, run: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
@@ -53,17 +54,38 @@ def _parser() -> Parser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    load(Path(PARAMS))
-    from flows.server import QUIET, answers, own_server, wait
+    began = time.time()
+    params = load(Path(PARAMS))
+    from flows.plan import everything_current, select
 
-    os.environ |= QUIET
-    with own_server() as api:
-        os.environ["PREFECT_API_URL"] = api
-        from flows.loop import self_consuming, select
+    wanted = select(params, given.arm, given.seed, given.generations)
+    if everything_current(params, wanted):
+        print(f"everything is up to date: {Layout(params.experiment).reports / 'report.html'}")
+        return
+    from flows import server
 
-        select(load(Path(PARAMS)), given.arm, given.seed, given.generations)
-        wait(api)
-        self_consuming(given.arm, given.seed, given.generations)
+    os.environ |= server.QUIET
+    with server.reachable() as api:
+        # the server needs some seconds to start: imports and MLflow's first set-up go on meanwhile
+        from flows.loop import self_consuming
+        from pipeline.tracking import prepare_store
+
+        prepare_store(params)
+        server.wait(api)
+        self_consuming(given.arm, given.seed, given.generations, began)
+    _say_where(params, began)
+
+
+def _say_where(params: Params, began: float) -> None:
+    from pipeline.clock import time_table
+    from pipeline.tracking import store_uri
+
+    layout = Layout(params.experiment)
+    table = time_table(layout, began, time.time())
+    table["share"] = table["share"].map("{:.1%}".format)
+    print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
+    print(f"\nreport   {layout.reports / 'report.html'}")
+    print(f"curves   mlflow ui --backend-store-uri {store_uri()}")
 
 
 def _preset(given: argparse.Namespace) -> None:

@@ -9,24 +9,29 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.chain import run_chain
-from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import PARAMS, Chain, Layout
-from pipeline.params import MAX_GENERATIONS, Params, load
-from pipeline.versioning import Versions, chains, render
+from flows.plan import cost, select, workers
+from pipeline.errors import RunFailed
+from pipeline.layout import PARAMS, Chain
+from pipeline.params import Params, load
+from pipeline.tracking import prepare_store
+from pipeline.versioning import Versions, render
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@flow(name="self-consuming", flow_run_name="{arms} seeds {seeds} generations {generations}", validate_parameters=True)
-def self_consuming(arms: list[str] | None = None, seeds: list[int] | None = None, generations: int | None = None) -> None:
+@flow(name="self-consuming", flow_run_name="{arms} seeds {seeds} generations {generations}")
+def self_consuming(
+    arms: list[str] | None = None, seeds: list[int] | None = None, generations: int | None = None, began: float | None = None
+) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
     Args:
         arms: which arms; all of them when not given.
         seeds: which seeds; all of them when not given.
         generations: how many generations; as params.yaml says when not given.
+        began: when the run began, in seconds since the epoch, for the table of times; now when not given.
     """
-    started = time.perf_counter()
+    began = began or time.time()
     root = project_root()
     os.chdir(root)
     params = load(Path(PARAMS))
@@ -34,8 +39,9 @@ def self_consuming(arms: list[str] | None = None, seeds: list[int] | None = None
     versions = Versions()
     plan(versions, params, generations)
     prepare(versions, params)
+    prepare_store(params)
     failures = run_chains(root, params, wanted)
-    write_report(versions, params, time.perf_counter() - started)
+    write_report(versions, params, began)
     if failures:
         raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
 
@@ -43,23 +49,6 @@ def self_consuming(arms: list[str] | None = None, seeds: list[int] | None = None
 def project_root() -> Path:
     """The folder with params.yaml: the current one, or the one that this file belongs to."""
     return Path.cwd() if Path(PARAMS).exists() else ROOT
-
-
-def select(params: Params, arms: list[str] | None, seeds: list[int] | None, generations: int | None) -> dict[Chain, int]:
-    """The chains asked for, each with its number of generations. Raises BadInput."""
-    for name in arms or []:
-        if name not in params.arms:
-            raise BadInput(f"arm: {name!r} is not allowed: params.yaml has {', '.join(params.arms)}")
-    for seed in seeds or []:
-        if seed not in params.seeds:
-            raise BadInput(f"seed: {seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
-    if generations is not None and not 1 <= generations <= MAX_GENERATIONS:
-        raise BadInput(f"generations: {generations} is not allowed: a number from 1 to {MAX_GENERATIONS}")
-    return {
-        chain: generations or params.length(chain.arm)
-        for chain in chains(params)
-        if chain.arm in (arms or params.arms) and chain.seed in (seeds or params.seeds)
-    }
 
 
 @task(name="plan", cache_policy=NO_CACHE)
@@ -88,7 +77,7 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
     """Run the chains, as many at once as there are workers, the longest first; gives what failed."""
     threads = str(params.engine.threads)
     os.environ |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-    order = sorted(wanted, key=lambda chain: -_cost(params, chain, wanted[chain]))
+    order = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
     with ProcessPoolTaskRunner(max_workers=min(workers(params), len(order))) as runner:
         futures = {
             chain: runner.submit(
@@ -105,25 +94,10 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
     return failures
 
 
-def workers(params: Params) -> int:
-    """How many chains run at once: engine.workers, or the cores divided by the threads of each."""
-    if params.engine.workers != "auto":
-        return params.engine.workers
-    return max(1, len(os.sched_getaffinity(0)) // params.engine.threads)
-
-
-def _cost(params: Params, chain: Chain, generations: int) -> int:
-    """Network evaluations in training, roughly: what makes one chain longer than another."""
-    from pipeline.strategies import STRATEGIES
-
-    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[params.arms[chain.arm].strategy].guided else 0)
-    return steps * generations
-
-
 @task(name="report", cache_policy=NO_CACHE)
-def write_report(versions: Versions, params: Params, seconds: float) -> None:
+def write_report(versions: Versions, params: Params, began: float) -> None:
     """Rebuild the report and record it."""
     from pipeline import report
 
-    report.build(params)
+    report.build(params, began)
     versions.commit("report", params)

@@ -1,10 +1,11 @@
-"""The Prefect server: the one that params and profile point to if it answers, otherwise one of our own for the time of a run."""
+"""The Prefect server: the configured one if it answers, otherwise one of our own for the time of a run."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,22 @@ def answers(api: str) -> bool:
             return bool(response.status == 200)
     except (URLError, OSError, ValueError):
         return False
+
+
+@contextmanager
+def reachable() -> Iterator[str]:
+    """The API URL of the configured server if it answers, otherwise of one of our own that ends with the block.
+
+    The own one may still be starting: see `wait`. PREFECT_API_URL is set for this process and its children, so Prefect must not
+    have been imported yet.
+    """
+    configured = os.environ.get("PREFECT_API_URL") or tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"]
+    if answers(configured):
+        yield configured
+        return
+    with own_server() as api:
+        os.environ["PREFECT_API_URL"] = api
+        yield api
 
 
 @contextmanager

@@ -34,7 +34,13 @@ class Classifier(nn.Module):
 
 
 def fit(
-    model: Classifier, images: Tensor, labels: Tensor, epochs: int, batch: int, learning_rate: float, seed_of: Callable[[int], int]
+    model: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    seed_of: Callable[[int], int],
 ) -> Classifier:
     """Train on images [N, C, H, W] and labels [N] by cross-entropy with Adam; `seed_of(epoch)` seeds each epoch's order."""
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)

@@ -82,7 +82,8 @@ def train(denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf) -> 
     """
     model = deepcopy(denoiser).to(data.device)
     average = deepcopy(model).requires_grad_(False)
-    weights, averages = list(model.parameters()), list(average.parameters())
+    weights: list[Tensor] = list(model.parameters())
+    averages: list[Tensor] = list(average.parameters())
     optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
     losses = torch.zeros(CHUNK_STEPS, device=data.device)
     for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of)):

@@ -3,15 +3,13 @@
 Both drivers end up here: the Prefect flow step by step, `dvc repro` through `python -m pipeline`.
 """
 
-import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline import compute, evaluation, steps
+from pipeline.clock import timed
 from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import TIMINGS, Chain, Layout, staged
+from pipeline.layout import Chain, Layout, staged
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job
 
@@ -61,14 +59,3 @@ def check_chain(params: Params, chain: Chain) -> None:
         raise BadInput(f"arm: {chain.arm!r} is not allowed: params.yaml has {', '.join(params.arms)}")
     if chain.seed not in params.seeds:
         raise BadInput(f"seed: {chain.seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
-
-
-@contextmanager
-def timed(folder: Path, step: str, **where: int) -> Iterator[None]:
-    """Append the block's duration to the folder's timings (an untracked file: times are no results)."""
-    started = time.perf_counter()
-    yield
-    row = {"step": step, **where, "seconds": round(time.perf_counter() - started, 4)}
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / TIMINGS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")

@@ -15,7 +15,7 @@ from models.denoiser import Denoise, Denoiser
 from models.guidance import scaled, sims
 from models.training import train as fit
 from pipeline import compute
-from pipeline.datasets import Array, dataset, decode, encode
+from pipeline.datasets import Array, decode, encode
 from pipeline.evaluation import evaluate_samples
 from pipeline.layout import (
     AUXILIARY,

@@ -18,7 +18,7 @@ from pipeline.strategies import STRATEGIES
 from pipeline.versioning import READ, digests
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    pass
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
@@ -45,8 +45,9 @@ class Store:
     def __init__(self, params: Params) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
         from mlflow import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
 
         self.client: MlflowClient = MlflowClient(store_uri())
         found = self.client.get_experiment_by_name(params.experiment)
@@ -92,7 +93,9 @@ class ChainTracker:
     @cached_property
     def _run(self) -> str:
         parent_hash = _hash(self.params.model_dump(mode="json"))
-        parent = self._store.run("experiment", parent_hash, self.params.experiment, facts=_flat(self.params.model_dump(mode="json")))
+        parent = self._store.run(
+            "experiment", parent_hash, self.params.experiment, facts=_flat(self.params.model_dump(mode="json"))
+        )
         facts = deciding(self.params, self.chain)
         return self._store.run(str(self.chain), _hash(facts), str(self.chain), parent, _flat(facts))
 
@@ -141,6 +144,14 @@ class ChainTracker:
         """A generation was made anew with another result: the run is replaced by a fresh one."""
         self._store.client.delete_run(self._run)
         del self._run, self._logged
+
+
+def prepare_store(params: Params) -> None:
+    """Set the store up once before chains write to it side by side; a failure is only a warning."""
+    try:
+        Store(params)
+    except Exception as error:
+        log.warning("MLflow cannot be reached (%s); the run goes on without it", _first_line(error))
 
 
 def rebuild(params: Params) -> int:

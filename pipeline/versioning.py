@@ -3,6 +3,7 @@
 `dvc repro` runs the same recipes; after a flow's commits it has nothing left to do.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pipeline.params import Params, load
 from pipeline.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
+    pass
 
 PYTHON = 'PATH=".venv/bin:$PATH" python'
 """The environment's Python, whether it is activated or not."""
@@ -118,6 +119,7 @@ class Versions:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         from dvc.repo import Repo
 
+        logging.getLogger("dvc").setLevel(logging.WARNING)
         self.repo: Repo = Repo(".", _wait_for_lock=True)
 
     def current(self, folders: Iterable[Path]) -> set[Path]:

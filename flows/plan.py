@@ -1,0 +1,50 @@
+"""What a run has to do: which chains, how long, how many at once. Imports no Prefect: "nothing to do" is said at once."""
+
+import os
+
+from pipeline.errors import BadInput
+from pipeline.layout import Chain, Layout
+from pipeline.params import MAX_GENERATIONS, Params
+from pipeline.strategies import STRATEGIES
+from pipeline.versioning import Versions, chains, render
+
+
+def select(params: Params, arms: list[str] | None, seeds: list[int] | None, generations: int | None) -> dict[Chain, int]:
+    """The chains asked for, each with its number of generations. Raises BadInput."""
+    for name in arms or []:
+        if name not in params.arms:
+            raise BadInput(f"arm: {name!r} is not allowed: params.yaml has {', '.join(params.arms)}")
+    for seed in seeds or []:
+        if seed not in params.seeds:
+            raise BadInput(f"seed: {seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
+    if generations is not None and not 1 <= generations <= MAX_GENERATIONS:
+        raise BadInput(f"generations: {generations} is not allowed: a number from 1 to {MAX_GENERATIONS}")
+    return {
+        chain: generations or params.length(chain.arm)
+        for chain in chains(params)
+        if chain.arm in (arms or params.arms) and chain.seed in (seeds or params.seeds)
+    }
+
+
+def workers(params: Params) -> int:
+    """How many chains run at once: engine.workers, or the cores divided by the threads of each."""
+    if params.engine.workers != "auto":
+        return params.engine.workers
+    return max(1, len(os.sched_getaffinity(0)) // params.engine.threads)
+
+
+def cost(params: Params, chain: Chain, generations: int) -> int:
+    """Training steps of a chain: what makes one longer than another."""
+    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[params.arms[chain.arm].strategy].guided else 0)
+    return steps * generations
+
+
+def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
+    """Whether data, base models, every generation asked for and the report are there and current."""
+    layout, versions = Layout(params.experiment), Versions()
+    folders = [layout.generation(chain, number) for chain, length in wanted.items() for number in range(1, length + 1)]
+    if not all(folder.exists() for folder in folders):
+        return False
+    render(params)
+    roots = ["data", "plan", "report", *(f"base@{seed}" for seed in params.seeds)]
+    return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in roots)

@@ -1,0 +1,75 @@
+"""An experiment's results as a table: one row a generation, read from the files."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.evaluation import FACTS
+from pipeline.layout import METRICS, Layout, read_json
+from pipeline.params import Params
+from pipeline.versioning import chains
+
+LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
+TAIL = 20
+"""The end of a chain: its last 20 generations, or the last quarter of a shorter one."""
+
+
+def collect(params: Params) -> pd.DataFrame:
+    """All finished generations: arm, seed, generation, fid, fid_base, and whatever else the metrics hold."""
+    layout = Layout(params.experiment)
+    rows = [
+        {"arm": chain.arm, "seed": chain.seed, **read_json(path)}
+        for chain in chains(params)
+        for path in sorted(layout.chain(chain).glob(f"g*/{METRICS}"))
+    ]
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return pd.DataFrame(columns=LEADING)
+    return frame[LEADING + sorted(set(frame.columns) - set(LEADING))]
+
+
+def control_arm(params: Params) -> str | None:
+    """The first arm that trains on real data alone: the yardstick of the others."""
+    return next((name for name, arm in params.arms.items() if arm.loop == "real"), None)
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """What curves are held against: the floor of real samples, generation 1 of the first arm, the control's mean and spread."""
+
+    floor: float
+    first: float | None
+    control: float | None
+    control_std: float | None
+
+
+def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
+    """The reference values of the experiment, over all its seeds."""
+    control = results[results["arm"] == control_arm(params)]["fid"]
+    arm = next(iter(params.arms))
+    first = results[(results["arm"] == arm) & (results["generation"] == 1)]["fid"]
+    return Yardsticks(
+        floor=float(read_json(Layout(params.experiment).data / FACTS)["floor"]),
+        first=float(first.mean()) if len(first) else None,
+        control=float(control.mean()) if len(control) else None,
+        control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
+    )
+
+
+def verdicts(params: Params, results: pd.DataFrame) -> pd.DataFrame:
+    """A row a chain: FID at generation 1, mean of generations 2 on, their 90th percentile, mean of the chain's end.
+
+    With a control, the columns in_control_* divide by the mean FID of the control with the same seed.
+    """
+    control, rows = control_arm(params), []
+    for (arm, seed), chain in results.groupby(["arm", "seed"], sort=False):
+        fid = chain.sort_values("generation")["fid"]
+        later = fid.iloc[1:] if len(fid) > 1 else fid
+        tail = fid.iloc[-min(TAIL, max(1, len(fid) // 4)) :]
+        row = {"arm": arm, "seed": seed, "generations": len(fid), "first": fid.iloc[0], "later_mean": later.mean()}
+        row |= {"later_p90": later.quantile(0.9), "end_mean": tail.mean(), "end_over": len(tail)}
+        unit = results[(results["arm"] == control) & (results["seed"] == seed)]["fid"].mean()
+        if control is not None and pd.notna(unit):
+            row |= {f"in_control_{key}": row[key] / unit for key in ("later_mean", "later_p90", "end_mean")}
+        rows.append(row)
+    return pd.DataFrame(rows)
