@@ -1,0 +1,53 @@
+"""Exact answers: what the sampler must give for Gaussians, whose denoisers are known in closed form."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.guidance import scaled, sims
+from models.sampler import karras_sigmas, latents, sample_heun
+from pipeline.evaluation import frechet
+
+SIGMAS = karras_sigmas(256, 0.002, 80.0, 7.0)
+
+
+def gaussian(mean: float, variance: float):
+    """The exact denoiser of N(mean, variance)."""
+    return lambda x, sigma: (variance * x + sigma**2 * mean) / (variance + sigma**2)
+
+
+def draw(denoise, n: int = 20000):
+    return sample_heun(denoise, latents(1, 0, n, (1,)).double(), SIGMAS).numpy()
+
+
+def test_sims_gives_the_variance_law():
+    out = draw(sims(gaussian(0, 1.0), gaussian(0, 1.3), 1.0))
+    assert out.var() == pytest.approx(1.0**2 / 1.3, rel=0.03)
+
+
+def test_sims_gives_the_mean_law():
+    out = draw(sims(gaussian(0.5, 1.0), gaussian(0.9, 1.0), 1.5))
+    assert out.mean() == pytest.approx(2.5 * 0.5 - 1.5 * 0.9, abs=0.05)
+
+
+def test_a_scaled_score_gives_the_zeta_law():
+    out = draw(scaled(gaussian(0, 1.0), 1.1))
+    assert out.var() == pytest.approx(80.0**2 * (1 / (1 + 80.0**2)) ** 1.1, rel=0.03)
+
+
+def test_no_guidance_is_the_base_to_the_bit():
+    base = gaussian(0.3, 2.0)
+    assert np.array_equal(draw(sims(base, gaussian(0, 1.0), 0.0), 100), draw(base, 100))
+
+
+def test_a_latent_depends_on_nothing_but_its_index():
+    assert torch.equal(latents(5, 0, 100, (3, 5))[40:60], latents(5, 40, 60, (3, 5)))
+
+
+def test_the_frechet_distance_has_its_closed_form_and_is_clean_fids():
+    from cleanfid.fid import frechet_distance
+
+    a, b = np.diag([1.0, 4.0]), np.diag([9.0, 1.0])
+    assert frechet(np.zeros(2), a, np.array([1.0, 0.0]), b) == pytest.approx(1 + 4 + 1)
+    c = np.array([[2.0, 1.0], [1.0, 2.0]])
+    assert frechet(np.zeros(2), a, np.ones(2), c) == pytest.approx(frechet_distance(np.zeros(2), a, np.ones(2), c), rel=1e-6)
