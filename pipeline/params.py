@@ -210,7 +210,8 @@ def parse(raw: dict[str, Any], source: str = "params") -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        first, *more = error.errors(include_url=False)
+        # an unknown key first: it explains the missing one beside it
+        first, *more = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
         others = f" (and {len(more)} more)" if more else ""
         raise BadInput(f"{source}: {_describe(first)}{others}") from None
 
