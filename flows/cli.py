@@ -49,6 +49,8 @@ def _parser() -> Parser:
     run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
     preset = command("preset", _preset, "write params.yaml from presets/NAME.yaml")
     preset.add_argument("name", metavar="NAME", help="which preset; with 'list', print their names")
+    command("report", _report, "rebuild reports/ from the files, finished or not")
+    command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -86,6 +88,18 @@ def _say_where(params: Params, began: float) -> None:
     print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
     print(f"\nreport   {layout.reports / 'report.html'}")
     print(f"curves   mlflow ui --backend-store-uri {store_uri()}")
+
+
+def _report(given: argparse.Namespace) -> None:
+    from pipeline import report
+
+    print(report.build(load(Path(PARAMS))))
+
+
+def _track(given: argparse.Namespace) -> None:
+    from pipeline.tracking import rebuild
+
+    print(f"{rebuild(load(Path(PARAMS)))} chains tracked")
 
 
 def _preset(given: argparse.Namespace) -> None:
