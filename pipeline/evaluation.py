@@ -40,7 +40,7 @@ def frechet(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Floats) -> flo
     return float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
 
 
-def moments(features: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def moments(features: Array) -> tuple[Floats, Floats]:
     """Mean [D] and covariance [D, D] of features [N, D], in float64."""
     exact = features.astype(np.float64)
     return exact.mean(axis=0), np.atleast_2d(np.cov(exact, rowvar=False))

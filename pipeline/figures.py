@@ -58,7 +58,7 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
     seed, arms = params.seeds[0], list(params.arms)
     ends = {arm: int(results[(results["arm"] == arm) & (results["seed"] == seed)]["generation"].max() or 0) for arm in arms}
     last = max(ends.values(), default=1)
-    shown = sorted({int(round(number)) for number in np.linspace(1, last, min(SHOWN_GENERATIONS, last))})
+    shown = sorted({round(number) for number in np.linspace(1, last, min(SHOWN_GENERATIONS, last))})
     figure, grid = plt.subplots(
         len(arms), len(shown), figsize=(2.2 * len(shown), 2.3 * len(arms)), squeeze=False, layout="constrained"
     )

@@ -70,7 +70,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
 def _times(layout: Layout, began: float | None) -> list[dict[str, object]]:
     if began is None:
         return []
-    return clock.time_table(layout, began, time.time()).to_dict("records")  # type: ignore[return-value]
+    return clock.time_table(layout, began, time.time()).to_dict("records")
 
 
 def _compute(layout: Layout) -> list[dict[str, object]]:
@@ -80,7 +80,7 @@ def _compute(layout: Layout) -> list[dict[str, object]]:
         return []
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
     order = [step for step in (*clock.PREPARATION, *clock.COMPUTING, "commit", "track") if step in wide.columns]
-    return wide[order].reset_index().to_dict("records")  # type: ignore[return-value]
+    return wide[order].reset_index().to_dict("records")
 
 
 def _figure(value: object) -> str:

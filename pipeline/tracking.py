@@ -1,6 +1,6 @@
 """The door to MLflow: a parent run for the experiment, a child run for each chain, the generation as step.
 
-Everything here is rebuilt from the files, so a point is written only where it is missing and nothing is lost when MLflow is away.
+Everything here is rebuilt from the files, so a point is written only where it is missing, and MLflow may be away.
 """
 
 import hashlib
