@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import PARAMS, PRESETS, Layout, write_text
+from pipeline.layout import METRICS, PARAMS, PRESETS, Layout, read_json, write_text
 from pipeline.params import Params, load, schema
 
 
@@ -49,6 +49,10 @@ def _parser() -> Parser:
     run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
     preset = command("preset", _preset, "write params.yaml from presets/NAME.yaml")
     preset.add_argument("name", metavar="NAME", help="which preset; with 'list', print their names")
+    command("status", _status, "chains: generations done, stale and missing, and the last FID")
+    verify = command("verify", _verify, "recompute finished generations in a temporary folder and compare the hashes")
+    verify.add_argument("--arm", metavar="A", help="only this arm")
+    verify.add_argument("--generation", type=int, metavar="T", help="only this generation")
     command("report", _report, "rebuild reports/ from the files, finished or not")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
@@ -88,6 +92,44 @@ def _say_where(params: Params, began: float) -> None:
     print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
     print(f"\nreport   {layout.reports / 'report.html'}")
     print(f"curves   mlflow ui --backend-store-uri {store_uri()}")
+
+
+def _status(given: argparse.Namespace) -> None:
+    from flows.plan import select
+    from pipeline.versioning import Versions
+
+    params = load(Path(PARAMS))
+    layout, versions = Layout(params.experiment), Versions()
+    chains = select(params, None, None, None)
+    folders = {chain: [layout.generation(chain, t) for t in range(1, length + 1)] for chain, length in chains.items()}
+    current = versions.current(folder for each in folders.values() for folder in each)
+    print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
+    for chain, each in folders.items():
+        made = [folder for folder in each if (folder / METRICS).exists()]
+        done = sum(folder in current for folder in each)
+        fid = f"{read_json(made[-1] / METRICS)['fid']:.4g}" if made else ""
+        print(f"{chain!s:<28}{done:>6}{len(made) - done:>7}{len(each) - len(made):>9}{fid:>10}")
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from flows.plan import select
+    from pipeline.verification import differences
+    from pipeline.versioning import digests
+
+    params = load(Path(PARAMS))
+    layout, wrong, checked = Layout(params.experiment), 0, 0
+    for chain, length in select(params, [given.arm] if given.arm else None, None, None).items():
+        for t in [given.generation] if given.generation is not None else range(1, length + 1):
+            if not digests(layout.generation(chain, t)):
+                continue
+            checked += 1
+            for line in differences(params, chain, t):
+                wrong += 1
+                print(line)
+    if not checked:
+        raise BadInput("verify: no such finished generation; see self-consuming status")
+    print(f"{checked} generations verified, {wrong} differences")
+    return 1 if wrong else 0
 
 
 def _report(given: argparse.Namespace) -> None:
