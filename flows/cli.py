@@ -55,6 +55,7 @@ def _parser() -> Parser:
     verify.add_argument("--generation", type=int, metavar="T", help="only this generation")
     command("report", _report, "rebuild reports/ from the files, finished or not")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
+    command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -142,6 +143,12 @@ def _track(given: argparse.Namespace) -> None:
     from pipeline.tracking import rebuild
 
     print(f"{rebuild(load(Path(PARAMS)))} chains tracked")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from flows.deployments import serve_forever
+
+    serve_forever()
 
 
 def _preset(given: argparse.Namespace) -> None:

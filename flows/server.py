@@ -10,13 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from pipeline.errors import RunFailed
+from pipeline.errors import BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
 QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+
+
+def configured_api() -> str:
+    """The API URL of the environment or of prefect.toml. Prefect itself would read its settings once and for all."""
+    return os.environ.get("PREFECT_API_URL") or str(tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"])
+
+
+def port_of(api: str) -> int:
+    """The port of an API URL on this machine; raises BadInput where we could not start a server for it."""
+    parts = urlsplit(api)
+    if parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
+        raise BadInput(
+            f"PREFECT_API_URL: {api!r} does not answer, and a server can only be started at http://127.0.0.1:PORT/api"
+        )
+    return parts.port
 
 
 def answers(api: str) -> bool:
@@ -35,7 +51,7 @@ def reachable() -> Iterator[str]:
     The own one may still be starting: see `wait`. PREFECT_API_URL is set for this process and its children, so Prefect must not
     have been imported yet.
     """
-    configured = os.environ.get("PREFECT_API_URL") or tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"]
+    configured = configured_api()
     if answers(configured):
         yield configured
         return

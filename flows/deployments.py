@@ -1,0 +1,36 @@
+"""The deployments: `self-consuming/<arm>` for every arm of params.yaml, and `self-consuming/compare` for all of them."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from flows import server
+from pipeline.layout import PARAMS
+from pipeline.params import load
+
+
+def serve_forever() -> None:
+    """Start a Prefect server on the configured address if none answers there, register the deployments and wait for runs."""
+    params = load(Path(PARAMS))
+    api = server.configured_api()
+    with ExitStack() as stack:
+        if not server.answers(api):
+            print(f"starting a Prefect server at {api}", file=sys.stderr)
+            stack.enter_context(server.own_server(server.port_of(api)))
+            server.wait(api)
+        os.environ["PREFECT_API_URL"] = api
+        from prefect import serve
+
+        from flows.loop import self_consuming
+        from pipeline.tracking import store_uri
+
+        arms: dict[str, list[str] | None] = {**{arm: [arm] for arm in params.arms}, "compare": None}
+        deployments = [
+            self_consuming.to_deployment(name=name, parameters={"arms": chosen}, tags=[params.experiment])
+            for name, chosen in arms.items()
+        ]
+        print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
+        print(f"curves   mlflow ui --backend-store-uri {store_uri()}", file=sys.stderr)
+        print("run      prefect deployment run self-consuming/compare --watch", file=sys.stderr)
+        serve(*deployments, print_starting_message=False, limit=1)
