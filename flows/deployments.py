@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from flows import server
 from pipeline.layout import PARAMS
@@ -21,13 +22,14 @@ def serve_forever() -> None:
             server.wait(api)
         os.environ["PREFECT_API_URL"] = api
         from prefect import serve
+        from prefect.deployments.runner import RunnerDeployment
 
         from flows.loop import self_consuming
         from pipeline.tracking import store_uri
 
         arms: dict[str, list[str] | None] = {**{arm: [arm] for arm in params.arms}, "compare": None}
         deployments = [
-            self_consuming.to_deployment(name=name, parameters={"arms": chosen}, tags=[params.experiment])
+            cast(RunnerDeployment, self_consuming.to_deployment(name, parameters={"arms": chosen}, tags=[params.experiment]))
             for name, chosen in arms.items()
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner
 
@@ -19,7 +19,15 @@ from pipeline.versioning import Versions, render
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@flow(name="self-consuming", flow_run_name="{arms} seeds {seeds} generations {generations}")
+def _run_name() -> str:
+    """What the run is called on Prefect's pages: its arms, seeds and generations."""
+    given = runtime.flow_run.parameters
+    parts = [" ".join(given.get("arms") or ["all arms"])]
+    parts += [f"{key} {given[key]}" for key in ("seeds", "generations") if given.get(key)]
+    return ", ".join(parts)
+
+
+@flow(name="self-consuming", flow_run_name=_run_name)
 def self_consuming(
     arms: list[str] | None = None, seeds: list[int] | None = None, generations: int | None = None, began: float | None = None
 ) -> None:

@@ -55,12 +55,13 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:
     """PNG: a row an arm, a column a generation; points with the truth's two-sigma contours, or grids of images."""
-    seed, arms = params.seeds[0], list(params.arms)
-    ends = {arm: int(results[(results["arm"] == arm) & (results["seed"] == seed)]["generation"].max() or 0) for arm in arms}
+    seed = params.seeds[0]
+    ends = results[results["seed"] == seed].groupby("arm")["generation"].max().to_dict()
+    arms = [arm for arm in params.arms if arm in ends]
     last = max(ends.values(), default=1)
     shown = sorted({round(number) for number in np.linspace(1, last, min(SHOWN_GENERATIONS, last))})
     figure, grid = plt.subplots(
-        len(arms), len(shown), figsize=(2.2 * len(shown), 2.3 * len(arms)), squeeze=False, layout="constrained"
+        max(1, len(arms)), len(shown), figsize=(2.2 * len(shown), 2.3 * max(1, len(arms))), squeeze=False, layout="constrained"
     )
     for arm, row in zip(arms, grid):
         for generation, axes in zip(shown, row):
