@@ -6,7 +6,6 @@ from pathlib import Path
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.processes import end_with_parent
 from flows.progress import Progress
 from pipeline.clock import timed
 from pipeline.generation import run_step, transaction
@@ -20,7 +19,6 @@ from pipeline.versioning import Versions
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
 def run_chain(root: str, arm: str, seed: int, generations: int) -> int:
     """Make every generation of a chain that is not current; gives how many were made. Has a process of its own."""
-    end_with_parent()
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
     folders = [Layout(params.experiment).generation(chain, number) for number in range(1, generations + 1)]

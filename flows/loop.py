@@ -10,6 +10,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.chain import run_chain
 from flows.plan import cost, select, workers
+from flows.processes import end_with
 from pipeline.errors import RunFailed
 from pipeline.layout import PARAMS, Chain
 from pipeline.params import Params, load
@@ -86,7 +87,8 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
     threads = str(params.engine.threads)
     os.environ |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     order = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    with ProcessPoolTaskRunner(max_workers=min(workers(params), len(order))) as runner:
+    size = min(workers(params), len(order))
+    with ProcessPoolTaskRunner(max_workers=size, initializer=end_with, initargs=(os.getpid(),)) as runner:
         futures = {
             chain: runner.submit(
                 run_chain, {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}

@@ -7,9 +7,8 @@ import time
 WATCH_SECONDS = 1.0
 
 
-def end_with_parent() -> None:
-    """End this process soon after its parent is gone, even by kill -9: no chain outlives its run."""
-    parent = os.getppid()
+def end_with(parent: int) -> None:
+    """End this process soon after its parent (a process id) is gone, even by kill -9: no child outlives its run."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -13,6 +13,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from flows.processes import end_with
 from pipeline.errors import BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
@@ -66,7 +67,7 @@ def own_server(port: int | None = None) -> Iterator[str]:
     port = port or _free_port()
     api = f"http://127.0.0.1:{port}/api"
     LOG.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "flows.server", str(port), str(os.getpid())]
     with LOG.open("ab") as log:
         environment = os.environ | QUIET | {"PREFECT_API_URL": api}
         child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
@@ -89,7 +90,20 @@ def wait(api: str) -> None:
         time.sleep(0.1)
 
 
+def _serve(port: int, parent: int) -> None:
+    """`prefect server start` in this process, which ends with its parent, even by kill -9."""
+    end_with(parent)
+    from prefect.cli import app
+
+    sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    app()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), int(sys.argv[2]))
