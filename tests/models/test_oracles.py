@@ -51,3 +51,27 @@ def test_the_frechet_distance_has_its_closed_form_and_is_clean_fids():
     assert frechet(np.zeros(2), a, np.array([1.0, 0.0]), b) == pytest.approx(1 + 4 + 1)
     c = np.array([[2.0, 1.0], [1.0, 2.0]])
     assert frechet(np.zeros(2), a, np.ones(2), c) == pytest.approx(frechet_distance(np.zeros(2), a, np.ones(2), c), rel=1e-6)
+
+
+def test_two_mode_mixtures_follow_the_share_law():
+    def mixture(share: float, spread: float = 0.2):
+        """The exact denoiser of share N(1, spread^2) + (1 - share) N(-1, spread^2)."""
+
+        def denoise(x, sigma):
+            total = spread**2 + sigma**2
+            logit = np.log(share / (1 - share)) + 2 * x / total
+            weight = torch.sigmoid(logit)
+            mean = (spread**2 * x + sigma**2 * torch.ones_like(x)) / total
+            other = (spread**2 * x - sigma**2 * torch.ones_like(x)) / total
+            return weight * mean + (1 - weight) * other
+
+        return denoise
+
+    out = draw(sims(mixture(0.5), mixture(0.6), 1.0))
+    assert (out > 0).mean() == pytest.approx(2 * 0.5 - 0.6, abs=0.02)
+
+
+def test_the_published_sampler_widens_a_unit_gaussian_by_some_per_cent():
+    coarse = sample_heun(gaussian(0, 1.0), latents(1, 0, 20000, (1,)).double(), karras_sigmas(18, 0.002, 80.0, 7.0)).numpy()
+    fine = draw(gaussian(0, 1.0))
+    assert 1.04 < coarse.var() / fine.var() < 1.12

@@ -1,0 +1,89 @@
+"""Real commands in temporary copies of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = (
+    ".dvc/config",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "prefect.toml",
+    "models",
+    "pipeline",
+    "flows",
+    "presets",
+)
+
+
+class Project:
+    """A copy of the project in a folder of its own, with nothing made yet."""
+
+    def __init__(self, folder: Path, preset: str = "smoke", edit: Callable[[str], str] = str) -> None:
+        self.folder = folder
+        for part in PARTS:
+            target = folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, target)
+        text = (ROOT / "presets" / f"{preset}.yaml").read_text()
+        (folder / "params.yaml").write_text(edit(text))
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The tests' Python first on the PATH, no server configured but the copy's own."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_"))}
+        return kept | {"PATH": path, "PREFECT_API_URL": "http://127.0.0.1:9/api", "DVC_NO_ANALYTICS": "1"}
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Start `python -m ARGUMENTS` here, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env=self.environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0, **more: str) -> str:
+        """Run `python -m ARGUMENTS` here to its end, expect the exit code, and give what it printed."""
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == code, out + err
+        return out + err
+
+    def locks(self) -> dict[str, str]:
+        """Every dvc.lock by its path."""
+        return {str(path.relative_to(self.folder)): path.read_text() for path in sorted(self.folder.rglob("dvc.lock"))}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Project]:
+    """Make copies of the project."""
+
+    def make(name: str = "project", **options: object) -> Project:
+        return Project(tmp_path / name, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy in which `self-consuming run` has made the smoke experiment; tests must leave it as it is."""
+    made = Project(tmp_path_factory.mktemp("finished") / "project")
+    made.output = made.run("flows.cli", "run")  # type: ignore[attr-defined]
+    return made

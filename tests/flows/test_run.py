@@ -1,0 +1,109 @@
+"""The whole program, for real: Prefect server, DVC repository and MLflow store of a temporary copy."""
+
+import os
+import signal
+import sqlite3
+import time
+
+import pandas as pd
+
+
+def test_a_run_makes_report_curves_and_a_table_of_times(finished):
+    report = finished.folder / "reports/smoke"
+    table = pd.read_csv(report / "collapse.csv")
+    assert list(table.columns[:5]) == ["arm", "seed", "generation", "fid", "fid_base"]
+    assert len(table) == 4
+    assert table["fid"].between(0, 1).all()
+    assert "of which orchestration" in finished.output
+    page = (report / "report.html").read_text()
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("data:image/png;base64,") == 2
+
+
+def test_after_a_run_dvc_has_nothing_to_do_and_neither_has_a_second_run(finished):
+    assert "Data and pipelines are up to date." in finished.run("dvc", "repro")
+    assert "everything is up to date" in finished.run("flows.cli", "run")
+
+
+def test_mlflow_has_every_generation_once_as_a_step(finished):
+    assert "2 chains tracked" in finished.run("flows.cli", "track")
+    with sqlite3.connect(finished.folder / "mlflow.db") as store:
+        points = store.execute(
+            "select run_uuid, step, count(*) from metrics where key = 'fid' group by run_uuid, step"
+        ).fetchall()
+    assert sorted((step, count) for _, step, count in points) == [(1, 1), (1, 1), (2, 1), (2, 1)]
+
+
+def test_dvc_repro_alone_and_one_arm_after_the_other_give_the_flows_hashes(finished, project):
+    alone = project("alone")
+    alone.run("dvc", "repro")
+    assert alone.locks() == finished.locks()
+    sequence = project("sequence")
+    for arm in ("sims", "standard"):
+        sequence.run("flows.cli", "run", "--arm", arm)
+    assert sequence.locks() == finished.locks()
+
+
+def test_verify_agrees_and_names_the_file_with_a_flipped_byte(project):
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
+    copy.run("dvc", "repro")
+    assert "0 differences" in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "1")
+    path = copy.folder / "runs/smoke/sims/seed0/g001/synthetic.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert str(path.relative_to(copy.folder)) in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "1", code=1)
+
+
+def test_a_change_of_one_arm_makes_that_arm_stale_and_nothing_else(project):
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
+    copy.run("dvc", "repro")
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.5"))
+    output = copy.run("dvc", "repro")
+    assert "Running stage 'runs/smoke/sims/seed0/g001" in output
+    assert "Running stage 'runs/smoke/standard" not in output
+
+
+def test_sims_without_guidance_gives_the_standard_arms_bytes(project):
+    copy = project(edit=lambda text: text.replace("guidance: 1.0", "guidance: 0.0"))
+    copy.run("dvc", "repro")
+    for generation in ("g001", "g002"):
+        sims, standard = (copy.folder / f"runs/smoke/{arm}/seed0/{generation}/synthetic.npy" for arm in ("sims", "standard"))
+        assert sims.read_bytes() == standard.read_bytes()
+
+
+def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashes(project):
+    def edit(text: str) -> str:
+        return text.replace("generations: 2", "generations: 4").replace("steps: 200,", "steps: 600,")
+
+    undisturbed, killed = project("undisturbed", edit=edit), project("killed", edit=edit)
+    undisturbed.run("flows.cli", "run")
+    process = killed.start("flows.cli", "run")
+    third = killed.folder / "runs/smoke/sims/seed0/g003.partial"
+    until = time.monotonic() + 120
+    while not third.exists():
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    first = (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat()
+    output = killed.run("flows.cli", "run")
+    assert "sims/seed0           generation   3/4" in output
+    assert "sims/seed0           generation   2/4" not in output
+    assert (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
+    assert killed.locks() == undisturbed.locks()
+
+
+def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step(project):
+    copy = project(
+        edit=lambda text: text.replace(
+            "auxiliary: {n: 1000, steps: 100, batch: 128, learning_rate: 2.0e-3",
+            "auxiliary: {n: 1000, steps: 100, batch: 128, learning_rate: 1.0e30",
+        )
+    )
+    output = copy.run("flows.cli", "run", code=1)
+    assert "sims/seed0 generation 1, step fine-tune: the loss is not finite at step" in output
+    assert "standard/seed0       generation   2/2" in output
