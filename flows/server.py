@@ -18,7 +18,8 @@ from pipeline.errors import BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
-QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
+"""For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
 
 
 def configured_api() -> str:
