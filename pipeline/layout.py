@@ -62,6 +62,21 @@ class Layout:
         """The real training set of a seed."""
         return self.data / f"real-seed{seed}.npy"
 
+    @property
+    def facts(self) -> Path:
+        """The floor and what else is known of the data."""
+        return self.data / "data.json"
+
+    @property
+    def extractor(self) -> Path:
+        """The classifier whose features images are judged by."""
+        return self.data / "extractor.safetensors"
+
+    @property
+    def reference(self) -> Path:
+        """The held-out images that samples are compared with."""
+        return self.data / "reference.npy"
+
     def base(self, seed: int) -> Path:
         """The folder of generation 1's base model, shared by all arms."""
         return self.runs / "base" / f"seed{seed}"

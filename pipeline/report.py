@@ -10,7 +10,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import clock, figures
-from pipeline.evaluation import FACTS
 from pipeline.layout import PARAMS, Layout, read_json, write_bytes, write_text
 from pipeline.params import Params
 from pipeline.results import collect, control_arm, verdicts, yardsticks
@@ -34,7 +33,7 @@ def build(params: Params, began: float | None = None) -> Path:
     page = environment.get_template("report.html").render(
         params=params,
         raw=Path(PARAMS).read_text(encoding="utf-8"),
-        facts=read_json(layout.data / FACTS),
+        facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table),
         verdicts=table.to_dict("records"),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.evaluation import FACTS
 from pipeline.layout import METRICS, Layout, read_json
 from pipeline.params import Params
 from pipeline.versioning import chains
@@ -49,7 +48,7 @@ def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
     arm = next(iter(params.arms))
     first = results[(results["arm"] == arm) & (results["generation"] == 1)]["fid"]
     return Yardsticks(
-        floor=float(read_json(Layout(params.experiment).data / FACTS)["floor"]),
+        floor=float(read_json(Layout(params.experiment).facts)["floor"]),
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,

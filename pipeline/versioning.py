@@ -30,6 +30,8 @@ CODE = (
     "pipeline/compute.py",
     "pipeline/datasets.py",
     "pipeline/evaluation.py",
+    "pipeline/features.py",
+    "pipeline/metrics.py",
     "pipeline/mixing.py",
     "pipeline/pictures.py",
     "pipeline/seeds.py",
@@ -53,7 +55,7 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     guided = STRATEGIES[arm.strategy].guided
     deps = [*CODE, str(layout.real(chain.seed))]
     if params.evaluation.extractor == "classifier":
-        deps += [str(layout.data / "extractor.safetensors"), str(layout.data / "reference.npy")]
+        deps += [str(layout.extractor), str(layout.reference)]
     if generation == 1:
         deps.append(str(layout.base(chain.seed) / BASE))
     else:

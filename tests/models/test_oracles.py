@@ -6,7 +6,6 @@ import torch
 
 from models.guidance import scaled, sims
 from models.sampler import karras_sigmas, latents, sample_heun
-from pipeline.evaluation import frechet
 
 SIGMAS = karras_sigmas(256, 0.002, 80.0, 7.0)
 
@@ -42,15 +41,6 @@ def test_no_guidance_is_the_base_to_the_bit():
 
 def test_a_latent_depends_on_nothing_but_its_index():
     assert torch.equal(latents(5, 0, 100, (3, 5))[40:60], latents(5, 40, 60, (3, 5)))
-
-
-def test_the_frechet_distance_has_its_closed_form_and_is_clean_fids():
-    from cleanfid.fid import frechet_distance
-
-    a, b = np.diag([1.0, 4.0]), np.diag([9.0, 1.0])
-    assert frechet(np.zeros(2), a, np.array([1.0, 0.0]), b) == pytest.approx(1 + 4 + 1)
-    c = np.array([[2.0, 1.0], [1.0, 2.0]])
-    assert frechet(np.zeros(2), a, np.ones(2), c) == pytest.approx(frechet_distance(np.zeros(2), a, np.ones(2), c), rel=1e-6)
 
 
 def test_two_mode_mixtures_follow_the_share_law():
