@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import clock, figures
+from pipeline.errors import BadInput
 from pipeline.layout import PARAMS, Layout, read_json, write_bytes, write_text
 from pipeline.params import Params
 from pipeline.results import collect, control_arm, verdicts, yardsticks
@@ -18,8 +19,13 @@ PACKAGES = ("torch", "numpy", "scipy", "pandas", "prefect", "dvc", "mlflow", "cl
 
 
 def build(params: Params, began: float | None = None) -> Path:
-    """Rebuild the report from the files, finished or not; `began` is the current run's start. Gives the page's path."""
+    """Rebuild the report from the files, finished or not; `began` is the current run's start. Gives the page's path.
+
+    Raises BadInput when not even the data are there.
+    """
     layout = Layout(params.experiment)
+    if not layout.facts.exists():
+        raise BadInput(f"experiment: {params.experiment!r} has made nothing yet (self-consuming run)")
     folder = layout.reports
     results = collect(params)
     marks = yardsticks(params, results)

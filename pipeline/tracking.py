@@ -111,13 +111,20 @@ class ChainTracker:
             for folder in folders:
                 self._track(folder)
         except Exception as error:
-            self.broken = True
-            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
+            self._leave_behind(error)
 
     def finish(self) -> None:
         """Mark the run as finished."""
-        if not self.broken:
+        if self.broken:
+            return
+        try:
             self._store.client.set_terminated(self._run)
+        except Exception as error:
+            self._leave_behind(error)
+
+    def _leave_behind(self, error: Exception) -> None:
+        self.broken = True
+        log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
 
     def _track(self, folder: Path) -> None:
         from mlflow.entities import Metric, RunTag
