@@ -10,7 +10,7 @@ from flows.progress import Progress
 from pipeline.clock import timed
 from pipeline.generation import run_step, transaction
 from pipeline.layout import METRICS, PARAMS, RECIPE, Chain, Layout, read_json
-from pipeline.params import load
+from pipeline.params import Params, load
 from pipeline.steps import STEPS, Job
 from pipeline.tracking import ChainTracker
 from pipeline.versioning import Versions
@@ -57,9 +57,9 @@ STEP_TASKS = {name: _step_task(name) for name in STEPS}
 
 
 @task(name="commit", cache_policy=NO_CACHE)
-def commit(versions: Versions, folder: Path, params: object) -> None:
+def commit(versions: Versions, folder: Path, params: Params) -> None:
     """Record a generation's files in DVC."""
-    versions.commit(str(folder / RECIPE), params)  # type: ignore[arg-type]
+    versions.commit(str(folder / RECIPE), params)
 
 
 @task(name="track", cache_policy=NO_CACHE)

@@ -4,7 +4,6 @@ Every key is declared here once, with its allowed values; `schema()` prints the 
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,10 +41,12 @@ class GaussianData(Section):
 
         rows = self.covariance
         if len(rows) != len(self.mean) or any(len(row) != len(self.mean) for row in rows):
-            raise ValueError(f"covariance must be {len(self.mean)} x {len(self.mean)}, as long as mean")
+            raise ValueError(
+                f"covariance {rows} is not allowed: it must be {len(self.mean)} x {len(self.mean)}, as long as mean"
+            )
         matrix = np.array(rows)
         if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
-            raise ValueError("covariance must be symmetric and positive definite")
+            raise ValueError(f"covariance {rows} is not allowed: it must be symmetric and positive definite")
         return self
 
 
@@ -113,7 +114,7 @@ class Sampler(Section):
     @model_validator(mode="after")
     def _is_ordered(self) -> "Sampler":
         if self.sigma_min >= self.sigma_max:
-            raise ValueError(f"sigma_min must be below sigma_max ({self.sigma_max:g}), got {self.sigma_min:g}")
+            raise ValueError(f"sigma_min {self.sigma_min:g} is not allowed: it must be below sigma_max, {self.sigma_max:g}")
         return self
 
 
@@ -178,7 +179,10 @@ class Params(Section):
         points = self.data.kind != "digits"
         if points != (self.evaluation.extractor == "identity"):
             fitting = "identity" if points else "classifier"
-            raise ValueError(f"evaluation.extractor must be {fitting} for data.kind {self.data.kind}")
+            given = self.evaluation.extractor
+            raise ValueError(
+                f"evaluation.extractor: {given!r} is not allowed: it must be {fitting} for data.kind {self.data.kind}"
+            )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ from each other, got {self.seeds}")
         reserved = {"base", "data", "compare"} & set(self.arms)
@@ -211,9 +215,10 @@ def parse(raw: dict[str, Any], source: str = "params") -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         # an unknown key first: it explains the missing one beside it
-        first, *more = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
-        others = f" (and {len(more)} more)" if more else ""
-        raise BadInput(f"{source}: {_describe(first)}{others}") from None
+        errors: list[Any] = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+        same = [each for each in errors if _key(each) == _key(errors[0])]
+        others = f" (and {len(errors) - len(same)} more)" if len(errors) > len(same) else ""
+        raise BadInput(f"{source}: {_describe(same)}{others}") from None
 
 
 def schema() -> str:
@@ -221,28 +226,41 @@ def schema() -> str:
     return json.dumps(Params.model_json_schema(), indent=2)
 
 
-def _describe(error: Any) -> str:
-    tags = {"gaussian", "gaussian-mixture", "digits"}
-    where = [part for i, part in enumerate(error["loc"]) if not (i == 1 and part in tags and error["loc"][0] == "data")]
-    key = ".".join(str(part) for part in where if part not in ("constrained-int", "literal['auto']", "int"))
-    value, kind, message = error["input"], error["type"], error["msg"]
-    if kind == "missing":
+def _key(error: Any) -> str:
+    """The dotted key that an error is about, without pydantic's own words for the branches of a union."""
+    parts = list(error["loc"])
+    if len(parts) > 1 and parts[0] == "data":
+        del parts[1]  # the kind, which is no level of the file
+    if error["type"].startswith("union_tag"):
+        parts.append("kind")
+    return ".".join(str(part) for part in parts if part not in ("literal['auto']", "constrained-int", "int", "[key]"))
+
+
+def _describe(errors: list[Any]) -> str:
+    """One line about the errors of one key: the branches of a union each give one."""
+    error, key = errors[0], _key(errors[0])
+    kind, value = error["type"], error["input"]
+    if kind in ("missing", "union_tag_not_found"):
         return f"{key}: is missing"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(where)}"
+        return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(error['loc'])}"
     if kind == "value_error":
         return f"{key + ': ' if key else ''}{error['ctx']['error']}"
-    return f"{key}: {_short(value)} is not allowed: {message[0].lower()}{message[1:]}"
+    if kind == "union_tag_invalid":
+        return f"{key}: {_short(value['kind'])} is not allowed: one of {error['ctx']['expected_tags']}"
+    allowed = " or ".join(f"{each['msg'][0].lower()}{each['msg'][1:]}" for each in errors)
+    return f"{key}: {_short(value)} is not allowed: {allowed}"
 
 
-def _allowed(where: list[Any]) -> str:
+def _allowed(where: tuple[Any, ...]) -> str:
     """The keys of the section in which an unknown key stands."""
-    models: Any = {"": Params, "network": Network, "noise": Noise, "train": Training, "auxiliary": Auxiliary}
-    models |= {"sampler": Sampler, "evaluation": Evaluation, "arms": Arm, "engine": Engine}
-    section = str(where[0]) if len(where) > 1 else ""
-    return ", ".join(models[section].model_fields) if section in models else "those of its kind"
+    kinds: dict[str, type[Section]] = {"gaussian": GaussianData, "gaussian-mixture": MixtureData, "digits": DigitsData}
+    sections: dict[str, type[Section]] = {"network": Network, "noise": Noise, "train": Training, "auxiliary": Auxiliary}
+    sections |= {"sampler": Sampler, "evaluation": Evaluation, "arms": Arm, "engine": Engine, "": Params}
+    section = kinds[where[1]] if where[0] == "data" else sections[where[0] if len(where) > 1 else ""]
+    return ", ".join(section.model_fields)
 
 
 def _short(value: Any) -> str:
-    text = "nan" if isinstance(value, float) and math.isnan(value) else repr(value)
+    text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

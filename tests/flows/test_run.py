@@ -56,7 +56,7 @@ def test_verify_agrees_and_names_the_file_with_a_flipped_byte(project):
     assert str(path.relative_to(copy.folder)) in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "1", code=1)
 
 
-def test_a_change_of_one_arm_makes_that_arm_stale_and_nothing_else(project):
+def test_dvc_repro_makes_a_changed_arm_and_added_generations_and_nothing_else(project):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
     copy.run("dvc", "repro")
     params = copy.folder / "params.yaml"
@@ -64,6 +64,11 @@ def test_a_change_of_one_arm_makes_that_arm_stale_and_nothing_else(project):
     output = copy.run("dvc", "repro")
     assert "Running stage 'runs/smoke/sims/seed0/g001" in output
     assert "Running stage 'runs/smoke/standard" not in output
+    params.write_text(params.read_text().replace("generations: 1", "generations: 2"))
+    output = copy.run("dvc", "repro")
+    assert "Running stage 'runs/smoke/sims/seed0/g002" in output
+    assert "Running stage 'runs/smoke/sims/seed0/g001" not in output
+    assert "Data and pipelines are up to date." in copy.run("dvc", "repro")
 
 
 def test_sims_without_guidance_gives_the_standard_arms_bytes(project):
