@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.datasets import Points, dataset
 from pipeline.layout import SYNTHETIC, Chain, Layout, read_array
@@ -42,12 +43,13 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
             axes.axhspan(low, high, color="tab:green", alpha=0.15, linewidth=0, label=f"{control}: one standard deviation")
     if marks.first is not None:
         axes.axhline(marks.first, color="grey", linestyle="--", linewidth=1, label=f"generation 1 of {next(iter(params.arms))}")
-    axes.axhline(marks.floor, color="black", linestyle=":", linewidth=1, label="real against real, same sample count")
+    axes.axhline(marks.floor, color="black", linestyle=":", linewidth=1, label=f"real against real, {marks.floor_n} samples")
     fids = results["fid"]
     if len(fids) and fids.max() > 10 * max(fids.min(), 1e-12):
         axes.set_yscale("log")
     extractor = results["extractor"].iloc[0] if len(results) else params.evaluation.extractor
     axes.set(xlabel="generation", ylabel=f"FID ({extractor})", title=f"{params.experiment}: Fréchet distance over generations")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, fontsize=8)
     return _png(figure)

@@ -12,6 +12,7 @@ from pipeline.params import Params
 SIDE = 256
 GRID_COLUMNS = 16
 WHITE, POINT, CONTOUR = (255, 255, 255), (31, 119, 180), (220, 60, 50)
+LINE = 96
 
 
 def sample_picture(params: Params, samples: Array) -> bytes:
@@ -24,11 +25,12 @@ def sample_picture(params: Params, samples: Array) -> bytes:
 
 
 def image_grid(images: Array, rows: int, columns: int) -> NDArray[np.uint8]:
-    """The first rows x columns images [N, C, H, W] as one picture [rows H, columns W, 3]; missing ones are black."""
+    """The first rows x columns images [N, C, H, W], a grey line between them, as one picture [rows (H+1), columns (W+1), 3]."""
     _, channels, height, width = images.shape
-    cells = np.zeros((rows * columns, channels, height, width), np.uint8)
+    height, width = height + 1, width + 1
+    cells = np.full((rows * columns, channels, height, width), LINE, np.uint8)
     shown = images[: rows * columns]
-    cells[: len(shown)] = shown
+    cells[: len(shown), :, :-1, :-1] = shown
     tiled = cells.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     picture: NDArray[np.uint8] = tiled.reshape(rows * height, columns * width, channels)
     return picture if channels == 3 else np.repeat(picture[..., :1], 3, axis=2)

@@ -37,6 +37,7 @@ class Yardsticks:
     """What curves are held against: the floor of real samples, generation 1 of the first arm, the control's mean and spread."""
 
     floor: float
+    floor_n: int
     first: float | None
     control: float | None
     control_std: float | None
@@ -44,11 +45,13 @@ class Yardsticks:
 
 def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
     """The reference values of the experiment, over all its seeds."""
+    facts = read_json(Layout(params.experiment).facts)
     control = results[results["arm"] == control_arm(params)]["fid"]
     arm = next(iter(params.arms))
     first = results[(results["arm"] == arm) & (results["generation"] == 1)]["fid"]
     return Yardsticks(
-        floor=float(read_json(Layout(params.experiment).facts)["floor"]),
+        floor=float(facts["floor"]),
+        floor_n=int(facts["floor_n"]),
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
