@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.chain import run_chain
@@ -83,25 +84,35 @@ def prepare(versions: Versions, params: Params) -> None:
 
 
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
-    """Run the chains, as many at once as there are workers, the longest first; gives what failed."""
+    """Run the chains, as many at once as there are workers, the longest first; gives what failed.
+
+    A chain is submitted when a worker is free: Prefect's pool does not promise to keep the order of what waits.
+    """
     threads = str(params.engine.threads)
     os.environ |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-    order = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    size = min(workers(params), len(order))
+    waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
+    size, failures = min(workers(params), len(waiting)), []
+    running: dict[PrefectFuture[int], Chain] = {}
     with ProcessPoolTaskRunner(max_workers=size, initializer=end_with, initargs=(os.getpid(),)) as runner:
-        futures = {
-            chain: runner.submit(
-                run_chain, {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
-            )
-            for chain in order
-        }
-        failures = []
-        for chain, future in futures.items():
-            try:
-                future.result()
-            except Exception as error:
-                failures.append(str(error) if isinstance(error, RunFailed) else f"{chain}: {type(error).__name__}: {error}")
+        while waiting or running:
+            while waiting and len(running) < size:
+                chain = waiting.pop(0)
+                parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
+                running[runner.submit(run_chain, parameters)] = chain
+            done = next(as_completed(list(running)))
+            failures += _failure(running.pop(done), done)
     return failures
+
+
+def _failure(chain: Chain, future: PrefectFuture[int]) -> list[str]:
+    """What to say of a chain that did not reach its end; nothing of one that did."""
+    try:
+        future.result()
+    except RunFailed as error:
+        return [str(error)]
+    except Exception as error:
+        return [f"{chain}: {type(error).__name__}: {error}"]
+    return []
 
 
 @task(name="report", cache_policy=NO_CACHE)
