@@ -73,11 +73,14 @@ def _run(given: argparse.Namespace) -> None:
 
     os.environ |= server.QUIET
     with server.reachable() as api:
-        # the server needs some seconds to start: imports and MLflow's first set-up go on meanwhile
+        # the server needs some seconds to start: what the flow needs first is made meanwhile
         from flows.loop import self_consuming
+        from pipeline.preparation import prepare
         from pipeline.tracking import prepare_store
+        from pipeline.versioning import Versions
 
         prepare_store(params)
+        prepare(Versions(), params)
         server.wait(api)
         self_consuming(given.arm, given.seed, given.generations, began)
     _say_where(params, began)

@@ -2,9 +2,10 @@
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 
-from prefect import flow, runtime, task
+from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ProcessPoolTaskRunner
@@ -15,10 +16,12 @@ from flows.processes import end_with
 from pipeline.errors import RunFailed
 from pipeline.layout import PARAMS, Chain
 from pipeline.params import Params, load
+from pipeline.preparation import prepare
 from pipeline.tracking import prepare_store
 from pipeline.versioning import Versions, render
 
 ROOT = Path(__file__).resolve().parents[1]
+PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
 
 
 def _run_name() -> str:
@@ -47,7 +50,7 @@ def self_consuming(
     params = load(Path(PARAMS))
     wanted = select(params, arms, seeds, generations)
     versions = Versions()
-    prepare(versions, params)
+    PREPARE(versions, params)
     plan(versions, params, generations)
     prepare_store(params)
     failures = run_chains(root, params, wanted)
@@ -69,20 +72,6 @@ def plan(versions: Versions, params: Params, generations: int | None) -> None:
         versions.commit("plan", params)
 
 
-@task(name="prepare", cache_policy=NO_CACHE)
-def prepare(versions: Versions, params: Params) -> None:
-    """Make the real data and every seed's base model where they are not current."""
-    from pipeline.generation import make_base, make_data
-
-    if not versions.stage_is_current("data"):
-        make_data(params)
-        versions.commit("data", params)
-    for seed in params.seeds:
-        if not versions.stage_is_current(f"base@{seed}"):
-            make_base(params, seed)
-            versions.commit(f"base@{seed}", params)
-
-
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
     """Run the chains, as many at once as there are workers, the longest first; gives what failed.
 
@@ -91,16 +80,24 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
     threads = str(params.engine.threads)
     os.environ |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    size, failures = min(workers(params), len(waiting)), []
+    failures: list[str] = []
     running: dict[PrefectFuture[int], Chain] = {}
+    size = min(workers(params), len(waiting))
     with ProcessPoolTaskRunner(max_workers=size, initializer=end_with, initargs=(os.getpid(),)) as runner:
-        while waiting or running:
-            while waiting and len(running) < size:
-                chain = waiting.pop(0)
-                parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
-                running[runner.submit(run_chain, parameters)] = chain
+
+        def start_next() -> None:
+            chain = waiting.pop(0)
+            parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
+            running[runner.submit(run_chain, parameters)] = chain
+
+        for _ in range(size):
+            start_next()
+        import_module("pipeline.report")  # its libraries are heavy: load them while the chains run
+        while running:
             done = next(as_completed(list(running)))
             failures += _failure(running.pop(done), done)
+            if waiting:
+                start_next()
     return failures
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
-IMAGES = 25
+IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
 
 

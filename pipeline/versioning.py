@@ -122,6 +122,7 @@ class Versions:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
+        self._text = Path(PARAMS).read_bytes()
         self.repo: Repo = Repo(".", _wait_for_lock=True)
 
     def current(self, folders: Iterable[Path]) -> set[Path]:
@@ -141,7 +142,8 @@ class Versions:
 
         Raises RunFailed when params.yaml is no longer what the outputs were made from.
         """
-        if load(Path(PARAMS)) != params:
+        text = Path(PARAMS).read_bytes()
+        if text != self._text and load(Path(PARAMS)) != params:
             raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
         self.repo.commit(target, force=True)
 

@@ -1,0 +1,16 @@
+"""What all chains of an experiment need before they start: the data and every seed's base model, made and recorded."""
+
+from pipeline.generation import make_base, make_data
+from pipeline.params import Params
+from pipeline.versioning import Versions
+
+
+def prepare(versions: Versions, params: Params) -> None:
+    """Make the real data and every seed's base model where they are not current."""
+    if not versions.stage_is_current("data"):
+        make_data(params)
+        versions.commit("data", params)
+    for seed in params.seeds:
+        if not versions.stage_is_current(f"base@{seed}"):
+            make_base(params, seed)
+            versions.commit(f"base@{seed}", params)
