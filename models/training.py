@@ -41,7 +41,7 @@ class Budget:
         """The learning rate of a step, counted from 0."""
         rise = self.warmup * self.steps
         if step < rise:
-            return self.learning_rate * (step + 1) / rise
+            return self.learning_rate * min(1.0, (step + 1) / rise)
         if not self.cosine:
             return self.learning_rate
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(self.steps - rise, 1)))
