@@ -7,9 +7,12 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.progress import Progress
+from pipeline.chains import Chain
 from pipeline.clock import timed
+from pipeline.errors import RunFailed
+from pipeline.files import owned, read_json
 from pipeline.generation import run_step, transaction
-from pipeline.layout import METRICS, PARAMS, RECIPE, Chain, Layout, read_json
+from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Params, load
 from pipeline.steps import STEPS, Job
 from pipeline.tracking import ChainTracker
@@ -17,32 +20,43 @@ from pipeline.versioning import Versions
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
-def run_chain(root: str, arm: str, seed: int, generations: int) -> int:
-    """Make every generation of a chain that is not current; gives how many were made. Has a process of its own."""
+def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str) -> int:
+    """Make every generation of a chain that is not current; gives how many were made. Has a process of its own.
+
+    `fingerprint` is that of the params that the run started with.
+    """
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
-    folders = [Layout(params.experiment).generation(chain, number) for number in range(1, generations + 1)]
-    versions, tracker = Versions(), ChainTracker(params, chain)
-    current = versions.current(folders)
-    tracker.track(folder for folder in folders if folder in current)
-    progress = Progress(chain, generations)
-    made, remade = 0, False
-    for number, folder in enumerate(folders, start=1):
-        if remade and folder in current:
-            current -= {folder} - versions.current([folder])
-        remade = folder not in current
-        if remade:
-            with transaction(params, chain, number) as job:
-                for name in job.strategy.steps:
-                    STEP_TASKS[name](job)
-            with timed(folder.parent, "commit", generation=number):
-                commit(versions, folder, params)
-            with timed(folder.parent, "track", generation=number):
-                track(tracker, folder)
-            made += 1
-        progress.generation(number, read_json(folder / METRICS)["fid"], made=remade)
-    tracker.finish()
+    if params.fingerprint != fingerprint:
+        raise RunFailed(f"{chain}: params.yaml has changed since this run started; start again")
+    layout = Layout(params.experiment)
+    folders = [layout.generation(chain, number) for number in range(1, generations + 1)]
+    with owned(layout.chain(chain)), ChainTracker(params, chain) as tracker:
+        versions = Versions(params)
+        current = versions.current(folders)
+        tracker.track(folder for folder in folders if folder in current)
+        progress = Progress(chain, generations)
+        made, remade = 0, False
+        for number, folder in enumerate(folders, start=1):
+            if remade and folder in current:
+                current -= {folder} - versions.current([folder])
+            remade = folder not in current
+            if remade:
+                make(params, chain, number)
+                with timed(folder.parent, "commit", generation=number):
+                    commit(versions, folder)
+                with timed(folder.parent, "track", generation=number):
+                    track(tracker, folder)
+                made += 1
+            progress.generation(number, read_json(folder / METRICS)["fid"], made=remade)
     return made
+
+
+def make(params: Params, chain: Chain, number: int) -> None:
+    """One generation, step by step."""
+    with transaction(params, chain, number) as job:
+        for name in job.strategy.steps:
+            STEP_TASKS[name](job)
 
 
 def _step_task(name: str) -> Task[[Job], None]:
@@ -57,9 +71,9 @@ STEP_TASKS = {name: _step_task(name) for name in STEPS}
 
 
 @task(name="commit", cache_policy=NO_CACHE)
-def commit(versions: Versions, folder: Path, params: Params) -> None:
+def commit(versions: Versions, folder: Path) -> None:
     """Record a generation's files in DVC."""
-    versions.commit(str(folder / RECIPE), params)
+    versions.commit(str(folder / RECIPE))
 
 
 @task(name="track", cache_policy=NO_CACHE)

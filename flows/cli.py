@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import METRICS, PARAMS, PRESETS, Layout, read_json, write_text
-from pipeline.params import Params, load, schema
+from pipeline.chains import lengths
+from pipeline.errors import BadInput, exit_code
+from pipeline.files import owned, read_json, write_bytes, write_text
+from pipeline.layout import METRICS, PARAMS, PRESETS, Layout
+from pipeline.params import MAX_GENERATIONS, Params, load, schema
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,14 +26,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
-    try:
-        return int(given.run(given) or 0)
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: given.run(given))
 
 
 def _parser() -> Parser:
@@ -66,13 +61,17 @@ def _run(given: argparse.Namespace) -> None:
     from flows.plan import everything_current, select
 
     wanted = select(params, given.arm, given.seed, given.generations)
+    layout = Layout(params.experiment)
     if everything_current(params, wanted):
-        print(f"everything is up to date: {Layout(params.experiment).reports / 'report.html'}")
+        print(f"everything is up to date: {layout.page}")
         return
+    for chain in wanted:  # said now rather than after the server's start
+        with owned(layout.chain(chain)):
+            pass
     from flows import server
 
     os.environ |= server.QUIET
-    with server.reachable() as api:
+    with server.reachable() as prefect:
         # the server needs some seconds to start: what the flow needs first is made meanwhile
         from flows.loop import self_consuming
         from pipeline.preparation import prepare
@@ -80,33 +79,31 @@ def _run(given: argparse.Namespace) -> None:
         from pipeline.versioning import Versions
 
         prepare_store(params)
-        prepare(Versions(), params)
-        server.wait(api)
+        prepare(Versions(params), params)
+        server.wait(prefect)
         self_consuming(given.arm, given.seed, given.generations, began)
     _say_where(params, began)
 
 
 def _say_where(params: Params, began: float) -> None:
     from pipeline.clock import time_table
-    from pipeline.tracking import store_uri
+    from pipeline.tracking import curves
 
     layout = Layout(params.experiment)
     table = time_table(layout, began, time.time())
     table["share"] = table["share"].map("{:.1%}".format)
     print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
-    print(f"\nreport   {layout.reports / 'report.html'}")
-    print(f"curves   mlflow ui --backend-store-uri {store_uri()}")
+    print(f"\nreport   {layout.page}")
+    print(f"curves   {curves()}")
 
 
 def _status(given: argparse.Namespace) -> None:
-    from flows.plan import select
     from pipeline.versioning import Versions
 
     params = load(Path(PARAMS))
-    layout, versions = Layout(params.experiment), Versions()
-    chains = select(params, None, None, None)
-    folders = {chain: [layout.generation(chain, t) for t in range(1, length + 1)] for chain, length in chains.items()}
-    current = versions.current(folder for each in folders.values() for folder in each)
+    layout = Layout(params.experiment)
+    folders = {chain: [layout.generation(chain, t) for t in range(1, n + 1)] for chain, n in lengths(params).items()}
+    current = Versions(params).current(folder for each in folders.values() for folder in each)
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, each in folders.items():
         made = [folder for folder in each if (folder / METRICS).exists()]
@@ -118,20 +115,20 @@ def _status(given: argparse.Namespace) -> None:
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
     from pipeline.verification import differences
-    from pipeline.versioning import digests
+    from pipeline.versioning import finished
 
     params = load(Path(PARAMS))
-    layout, wrong, checked = Layout(params.experiment), 0, 0
-    for chain, length in select(params, [given.arm] if given.arm else None, None, None).items():
-        for t in [given.generation] if given.generation is not None else range(1, length + 1):
-            if not digests(layout.generation(chain, t)):
+    wrong = checked = 0
+    for chain in select(params, [given.arm] if given.arm else None, None, None):
+        for number, _ in enumerate(finished(params, chain, MAX_GENERATIONS), start=1):
+            if given.generation not in (None, number):
                 continue
             checked += 1
-            for line in differences(params, chain, t):
+            for line in differences(params, chain, number):
                 wrong += 1
                 print(line)
     if not checked:
-        raise BadInput("verify: no such finished generation; see self-consuming status")
+        raise BadInput("verify: no such finished generation of today's params.yaml; see self-consuming status")
     print(f"{checked} generations verified, {wrong} differences")
     return 1 if wrong else 0
 
@@ -155,18 +152,20 @@ def _serve(given: argparse.Namespace) -> None:
 
 
 def _preset(given: argparse.Namespace) -> None:
-    known = sorted(path.stem for path in Path(PRESETS).glob("*.yaml"))
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(PRESETS).glob("*.yaml"))}
+    if not texts:
+        raise BadInput(f"preset: there is no folder {PRESETS} here; run it from the project's root")
     if given.name == "list":
-        print("\n".join(known))
+        print("\n".join(texts))
         return
-    if given.name not in known:
-        raise BadInput(f"preset: {given.name!r} is not allowed: one of {', '.join(known)}")
-    text = (Path(PRESETS) / f"{given.name}.yaml").read_text(encoding="utf-8")
+    if given.name not in texts:
+        raise BadInput(f"preset: {given.name!r} is not allowed: one of {', '.join(texts)}")
     target = Path(PARAMS)
-    if target.exists() and target.read_text(encoding="utf-8") != text:
-        write_text(Path("params.previous.yaml"), target.read_text(encoding="utf-8"))
-        print("the former params.yaml is kept as params.previous.yaml", file=sys.stderr)
-    write_text(target, text)
+    former = target.read_bytes() if target.exists() else None
+    if former is not None and former not in [text.encode() for text in texts.values()]:
+        write_bytes(Path("params.previous.yaml"), former)
+        print("the former params.yaml, edited by hand, is kept as params.previous.yaml", file=sys.stderr)
+    write_text(target, texts[given.name])
     print(f"params.yaml is now the preset {given.name}", file=sys.stderr)
 
 

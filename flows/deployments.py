@@ -18,14 +18,13 @@ def serve_forever() -> None:
     with ExitStack() as stack:
         if not server.answers(api):
             print(f"starting a Prefect server at {api}", file=sys.stderr)
-            stack.enter_context(server.own_server(server.port_of(api)))
-            server.wait(api)
+            server.wait(stack.enter_context(server.own_server(server.port_of(api))))
         os.environ["PREFECT_API_URL"] = api
         from prefect import serve
         from prefect.deployments.runner import RunnerDeployment
 
         from flows.loop import self_consuming
-        from pipeline.tracking import store_uri
+        from pipeline.tracking import curves
 
         arms: dict[str, list[str] | None] = {**{arm: [arm] for arm in params.arms}, "compare": None}
         deployments = [
@@ -33,6 +32,6 @@ def serve_forever() -> None:
             for name, chosen in arms.items()
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
-        print(f"curves   mlflow ui --backend-store-uri {store_uri()}", file=sys.stderr)
+        print(f"curves   {curves()}", file=sys.stderr)
         print("run      prefect deployment run self-consuming/compare --watch", file=sys.stderr)
         serve(*deployments, print_starting_message=False, limit=1)

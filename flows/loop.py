@@ -13,8 +13,10 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from flows.chain import run_chain
 from flows.plan import cost, select, workers
 from flows.processes import end_with
-from pipeline.errors import RunFailed
-from pipeline.layout import PARAMS, Chain
+from pipeline.chains import Chain
+from pipeline.clock import RUN, note
+from pipeline.errors import BadInput, RunFailed
+from pipeline.layout import PARAMS, Layout
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
 from pipeline.tracking import prepare_store
@@ -49,12 +51,13 @@ def self_consuming(
     os.chdir(root)
     params = load(Path(PARAMS))
     wanted = select(params, arms, seeds, generations)
-    versions = Versions()
+    versions = Versions(params)
     PREPARE(versions, params)
-    plan(versions, params, generations)
+    plan(versions, params, wanted)
     prepare_store(params)
     failures = run_chains(root, params, wanted)
-    write_report(versions, params, began)
+    write_report(versions, params, wanted, began)
+    note(Layout(params.experiment).runs, RUN, began, time.time() - began)
     if failures:
         raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
 
@@ -65,11 +68,11 @@ def project_root() -> Path:
 
 
 @task(name="plan", cache_policy=NO_CACHE)
-def plan(versions: Versions, params: Params, generations: int | None) -> None:
+def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
     """Render the DVC recipes of all generations."""
-    render(params, generations)
+    render(params, wanted)
     if not versions.stage_is_current("plan"):
-        versions.commit("plan", params)
+        versions.commit("plan")
 
 
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
@@ -77,8 +80,6 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
 
     A chain is submitted when a worker is free: Prefect's pool does not promise to keep the order of what waits.
     """
-    threads = str(params.engine.threads)
-    os.environ |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
     failures: list[str] = []
     running: dict[PrefectFuture[int], Chain] = {}
@@ -88,7 +89,7 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str
         def start_next() -> None:
             chain = waiting.pop(0)
             parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
-            running[runner.submit(run_chain, parameters)] = chain
+            running[runner.submit(run_chain, parameters | {"fingerprint": params.fingerprint})] = chain
 
         for _ in range(size):
             start_next()
@@ -105,6 +106,8 @@ def _failure(chain: Chain, future: PrefectFuture[int]) -> list[str]:
     """What to say of a chain that did not reach its end; nothing of one that did."""
     try:
         future.result()
+    except BadInput:
+        raise
     except RunFailed as error:
         return [str(error)]
     except Exception as error:
@@ -113,9 +116,10 @@ def _failure(chain: Chain, future: PrefectFuture[int]) -> list[str]:
 
 
 @task(name="report", cache_policy=NO_CACHE)
-def write_report(versions: Versions, params: Params, began: float) -> None:
+def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], began: float) -> None:
     """Rebuild the report and record it."""
     from pipeline import report
 
-    report.build(params, began)
-    versions.commit("report", params)
+    versions.check_params()
+    report.build(params, wanted, began)
+    versions.commit("report")

@@ -2,21 +2,20 @@
 
 import os
 
+from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
-from pipeline.layout import Chain, Layout
+from pipeline.layout import Layout
 from pipeline.params import MAX_GENERATIONS, Params
 from pipeline.strategies import STRATEGIES
-from pipeline.versioning import Versions, chains, render
+from pipeline.versioning import Versions, render
 
 
 def select(params: Params, arms: list[str] | None, seeds: list[int] | None, generations: int | None) -> dict[Chain, int]:
     """The chains asked for, each with its number of generations. Raises BadInput."""
-    for name in arms or []:
-        if name not in params.arms:
-            raise BadInput(f"arm: {name!r} is not allowed: params.yaml has {', '.join(params.arms)}")
+    for arm in arms or []:
+        check_arm(params, arm)
     for seed in seeds or []:
-        if seed not in params.seeds:
-            raise BadInput(f"seed: {seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
+        check_seed(params, seed)
     if generations is not None and not 1 <= generations <= MAX_GENERATIONS:
         raise BadInput(f"generations: {generations} is not allowed: a number from 1 to {MAX_GENERATIONS}")
     return {
@@ -30,7 +29,8 @@ def workers(params: Params) -> int:
     """How many chains run at once: engine.workers, or the cores divided by the threads of each."""
     if params.engine.workers != "auto":
         return params.engine.workers
-    return max(1, len(os.sched_getaffinity(0)) // params.engine.threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // params.engine.threads)
 
 
 def cost(params: Params, chain: Chain, generations: int) -> int:
@@ -41,10 +41,11 @@ def cost(params: Params, chain: Chain, generations: int) -> int:
 
 def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
     """Whether data, base models, every generation asked for and the report are there and current."""
-    layout, versions = Layout(params.experiment), Versions()
+    layout = Layout(params.experiment)
     folders = [layout.generation(chain, number) for chain, length in wanted.items() for number in range(1, length + 1)]
-    if not all(folder.exists() for folder in folders):
+    if not all(path.exists() for path in (*folders, layout.page)):
         return False
-    render(params)
+    render(params, wanted)
+    versions = Versions(params)
     roots = ["data", "plan", "report", *(f"base@{seed}" for seed in params.seeds)]
     return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in roots)

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from pipeline.layout import Chain
+from pipeline.chains import Chain
 
 
 class Progress:

@@ -8,63 +8,84 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from flows.processes import end_with
 from pipeline.errors import BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
+DIRECTLY = build_opener(ProxyHandler({}))
+"""Asks a server on this machine without the detour over a proxy."""
 QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
 """For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
 
 
+@dataclass(frozen=True)
+class Server:
+    """A Prefect API's URL, and its process where it is one of our own."""
+
+    api: str
+    process: subprocess.Popen[bytes] | None = None
+
+
 def configured_api() -> str:
     """The API URL of the environment or of prefect.toml. Prefect itself would read its settings once and for all."""
-    return os.environ.get("PREFECT_API_URL") or str(tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"])
+    given = os.environ.get("PREFECT_API_URL")
+    try:
+        return (given or str(tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"])).rstrip("/")
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise BadInput(f"prefect.toml: [api] url cannot be read ({error}); it names the Prefect server") from None
 
 
 def port_of(api: str) -> int:
     """The port of an API URL on this machine; raises BadInput where we could not start a server for it."""
-    parts = urlsplit(api)
-    if parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
+    try:
+        parts = urlsplit(api)
+        port = parts.port if parts.hostname in ("127.0.0.1", "localhost") else None
+    except ValueError:
+        port = None
+    if port is None:
         raise BadInput(
             f"PREFECT_API_URL: {api!r} does not answer, and a server can only be started at http://127.0.0.1:PORT/api"
         )
-    return parts.port
+    return port
 
 
 def answers(api: str) -> bool:
     """Whether a Prefect API answers at the URL."""
     try:
-        with urlopen(f"{api}/health", timeout=3) as response:
+        with DIRECTLY.open(f"{api}/health", timeout=3) as response:
             return bool(response.status == 200)
-    except (URLError, OSError, ValueError):
+    except (HTTPException, OSError, ValueError):
         return False
 
 
 @contextmanager
-def reachable() -> Iterator[str]:
-    """The API URL of the configured server if it answers, otherwise of one of our own that ends with the block.
+def reachable() -> Iterator[Server]:
+    """The configured server if it answers, otherwise one of our own that ends with the block.
 
     The own one may still be starting: see `wait`. PREFECT_API_URL is set for this process and its children, so Prefect must not
     have been imported yet.
     """
     configured = configured_api()
     if answers(configured):
-        yield configured
+        yield Server(configured)
         return
-    with own_server(pages=False) as api:
-        os.environ["PREFECT_API_URL"] = api
-        yield api
+    if "PREFECT_API_URL" in os.environ:
+        print(f"PREFECT_API_URL, {configured}, does not answer: this run has a server of its own", file=sys.stderr)
+    with own_server(pages=False) as server:
+        os.environ |= {"PREFECT_API_URL": server.api, "NO_PROXY": f"{os.environ.get('NO_PROXY', '')},127.0.0.1"}
+        yield server
 
 
 @contextmanager
-def own_server(port: int | None = None, pages: bool = True) -> Iterator[str]:
-    """A Prefect server as a child process; gives its API URL at once (see `wait`) and ends it afterwards.
+def own_server(port: int | None = None, pages: bool = True) -> Iterator[Server]:
+    """A Prefect server as a child process; given at once (see `wait`) and ended afterwards.
 
     Without its pages it starts sooner.
     """
@@ -76,7 +97,7 @@ def own_server(port: int | None = None, pages: bool = True) -> Iterator[str]:
         environment = os.environ | QUIET | {"PREFECT_API_URL": api, "PREFECT_UI_ENABLED": str(pages).lower()}
         child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
-        yield api
+        yield Server(api, child)
     finally:
         child.terminate()
         try:
@@ -85,12 +106,14 @@ def own_server(port: int | None = None, pages: bool = True) -> Iterator[str]:
             child.kill()
 
 
-def wait(api: str) -> None:
-    """Wait until the API answers; raises RunFailed when it does not."""
+def wait(server: Server) -> None:
+    """Wait until the server answers; raises RunFailed when it does not."""
     until = time.monotonic() + START_SECONDS
-    while not answers(api):
+    while not answers(server.api):
+        if server.process is not None and server.process.poll() is not None:
+            raise RunFailed(f"the Prefect server ended as it started (exit code {server.process.returncode}); see {LOG}")
         if time.monotonic() > until:
-            raise RunFailed(f"the Prefect server did not answer at {api} within {START_SECONDS} s; see {LOG}")
+            raise RunFailed(f"the Prefect server did not answer at {server.api} within {START_SECONDS} s; see {LOG}")
         time.sleep(0.1)
 
 

@@ -1,17 +1,17 @@
 """The commands of the DVC stages: `python -m pipeline data | base | plan | generation | report`, run in the project's root."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import PARAMS, Chain
-from pipeline.params import Params, load
+from pipeline.chains import Chain, check_seed
+from pipeline.errors import BadInput, exit_code
+from pipeline.layout import PARAMS
+from pipeline.params import load
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage's command; the exit code is 0, 1 (failed) or 2 (bad input)."""
+    """Run one stage's command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
     for name in ("data", "plan", "report"):
@@ -23,22 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     generation.add_argument("--seed", type=int, required=True)
     generation.add_argument("--generation", type=int, required=True)
     given = parser.parse_args(arguments)
-    try:
-        params = load(Path(PARAMS))
-        for library in ("OMP", "MKL", "OPENBLAS"):
-            os.environ[f"{library}_NUM_THREADS"] = str(params.engine.threads)
-        _run(given, params)
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _run(given))
 
 
-def _run(given: argparse.Namespace, params: Params) -> None:
-    """Each stage imports what it needs, after the thread counts are set."""
+def _run(given: argparse.Namespace) -> None:
+    """Each stage imports what it needs, since it starts a process of its own."""
+    params = load(Path(PARAMS))
     if given.stage == "plan":
         from pipeline import versioning
 
@@ -47,20 +37,27 @@ def _run(given: argparse.Namespace, params: Params) -> None:
         from pipeline import report
 
         report.build(params)
-    else:
-        from pipeline import generation
+    elif given.stage == "data":
+        from pipeline.generation import make_data
 
-        if given.stage == "data":
-            generation.make_data(params)
-        elif given.stage == "base":
-            generation.make_base(params, given.seed)
-        else:
-            if given.experiment != params.experiment:
-                raise BadInput(
-                    f"experiment: {params.experiment!r} is not allowed here: this generation belongs to {given.experiment!r}"
-                    f" (self-consuming preset {given.experiment})"
-                )
-            generation.make_generation(params, Chain(given.arm, given.seed), given.generation)
+        make_data(params)
+    elif given.stage == "base":
+        from pipeline.generation import make_base
+
+        check_seed(params, given.seed)
+        make_base(params, given.seed)
+    else:
+        from pipeline.generation import make_generation
+        from pipeline.versioning import check_recipe
+
+        if given.experiment != params.experiment:
+            raise BadInput(
+                f"experiment: {params.experiment!r} is not allowed here: this generation belongs to {given.experiment!r}"
+                f" (self-consuming preset {given.experiment})"
+            )
+        chain = Chain(given.arm, given.seed)
+        check_recipe(params, chain, given.generation)
+        make_generation(params, chain, given.generation)
 
 
 if __name__ == "__main__":

@@ -14,17 +14,21 @@ import pandas as pd
 
 from pipeline.layout import TIMINGS, Layout
 
-PREPARATION = ("data", "base")
+RUN, PREPARATION = "run", ("data", "base")
 COMPUTING = ("train", "sample", "fine-tune", "guided sample", "evaluate")
 
 
 @contextmanager
 def timed(folder: Path, step: str, **where: int) -> Iterator[None]:
-    """Append the block's start (seconds since the epoch), duration and process to the folder's timings."""
+    """Note how long the block took."""
     began, started = time.time(), time.perf_counter()
     yield
-    seconds = round(time.perf_counter() - started, 4)
-    row = {"step": step, **where, "seconds": seconds, "began": round(began, 3), "pid": os.getpid()}
+    note(folder, step, began, time.perf_counter() - started, **where)
+
+
+def note(folder: Path, step: str, began: float, seconds: float, **where: int) -> None:
+    """Append a step's start (seconds since the epoch), duration and process to the folder's timings."""
+    row = {"step": step, **where, "seconds": round(seconds, 4), "began": round(began, 3), "pid": os.getpid()}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / TIMINGS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -45,13 +49,19 @@ def timings(layout: Layout, since: float = 0.0) -> pd.DataFrame:
     return frame[frame["began"] >= since].reset_index(drop=True)
 
 
+def last_run(layout: Layout) -> tuple[float, float] | None:
+    """When the last whole run began and ended, in seconds since the epoch."""
+    runs = timings(layout).query("step == @RUN").sort_values("began")
+    return None if runs.empty else (float(runs["began"].iloc[-1]), float((runs["began"] + runs["seconds"]).iloc[-1]))
+
+
 def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     """Where a run's wall time went: columns what, seconds, share.
 
     Chains run side by side, so the steps are those of the busiest process: the one that the others' end waited for.
     Orchestration is whatever is neither preparation nor one of its computing steps.
     """
-    rows, wall = timings(layout, began), ended - began
+    rows, wall = timings(layout, began).query("began <= @ended"), ended - began
     prepared = rows[rows["step"].isin(PREPARATION)]["seconds"].sum()
     chained = rows[rows["step"].isin([*COMPUTING, "commit", "track"])]
     table: list[tuple[str, float]] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from threadpoolctl import threadpool_limits
 
 from models.denoiser import Denoise, Denoiser
@@ -15,15 +15,19 @@ from models.networks import NETWORKS
 from models.sampler import karras_sigmas, latents, sample_heun
 from models.training import Budget
 from pipeline.errors import BadInput
+from pipeline.files import write_bytes
 from pipeline.params import Params, Training
 
 
 def device_of(params: Params) -> torch.device:
     """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
-    available = torch.cuda.is_available()
-    if params.device.startswith("cuda") and not available:
-        raise BadInput(f"device: {params.device!r} is not allowed: this machine has no CUDA device; use auto or cpu")
-    return torch.device("cuda" if params.device == "auto" and available else params.device.replace("auto", "cpu"))
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise BadInput(
+            f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
+        )
+    return device
 
 
 @cache
@@ -45,10 +49,8 @@ def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoise
 
 
 def save_denoiser(path: Path, denoiser: Denoiser) -> None:
-    """Write the weights as safetensors, on their way to `path` under another name."""
-    temporary = path.with_name(path.name + ".partial")
-    save_file({name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}, temporary)
-    os.replace(temporary, path)
+    """Write the weights as safetensors, atomically."""
+    write_bytes(path, save({name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}))
 
 
 def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:

@@ -1,7 +1,9 @@
-"""The real data: what a dataset must offer, and the registry of those there are."""
+"""The real data: points of a known truth or a finite set of images, and the registry of datasets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +57,6 @@ class Labelled:
     labels: NDArray[np.int64]
 
 
-class Dataset(Protocol):
-    """What the loop asks of its real data."""
-
-    def real(self, seed: int) -> Array:
-        """The real training set of a chain's seed: float32 points [N, D] or uint8 images [N, C, H, W]."""
-
-
 class Points:
     """Points of an exactly known truth; every seed draws its own real set."""
 
@@ -102,22 +97,30 @@ def gaussian_mixture(data: MixtureData) -> Points:
 
 def digits(data: DigitsData) -> Images:
     """The 1,797 handwritten 8x8 digits that scikit-learn ships (0..16 grey levels become 0..255)."""
+    shipped = _shipped_digits()
+    order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(shipped.images))
+    parts = (order[: data.n_real], order[data.n_real :])
+    return Images(*(Labelled(shipped.images[part], shipped.labels[part]) for part in parts))
+
+
+@cache
+def _shipped_digits() -> Labelled:
     from sklearn.datasets import load_digits
 
     raw = load_digits()
-    images = np.rint(raw.images[:, None] * (255 / 16)).astype(np.uint8)
-    order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(images))
-    parts = [Labelled(images[part], raw.target[part]) for part in (order[: data.n_real], order[data.n_real :])]
-    return Images(*parts)
+    return Labelled(np.rint(raw.images[:, None] * (255 / 16)).astype(np.uint8), raw.target)
 
 
-DATASETS = {"gaussian": gaussian, "gaussian-mixture": gaussian_mixture, "digits": digits}
+DATASETS: dict[str, Callable[[Any], Points | Images]] = {
+    "gaussian": gaussian,
+    "gaussian-mixture": gaussian_mixture,
+    "digits": digits,
+}
 
 
 def dataset(params: Params) -> Points | Images:
     """The dataset that params.yaml names."""
-    make = DATASETS[params.data.kind]
-    return cast("Points | Images", make(params.data))  # type: ignore[operator]
+    return DATASETS[params.data.kind](params.data)
 
 
 def decode(samples: Array) -> NDArray[np.float32]:

@@ -1,9 +1,36 @@
-"""The errors that end a command with a message instead of a traceback."""
+"""What can go wrong, and how it is said: one line, and an exit code."""
+
+import errno
+import sys
+from collections.abc import Callable
+
+SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
+"""Faults of the machine (disk full, read-only, no permission, a file that is gone) and not of the program."""
 
 
-class BadInput(ValueError):
-    """The user gave something that cannot work; one line says which key, which value and what is allowed (exit 2)."""
+class BadInput(Exception):
+    """What the user gave is not allowed; the message is one line: which key, what value, what is allowed."""
 
 
-class RunFailed(RuntimeError):
-    """A run could not finish; the message says what failed and how to go on (exit 1)."""
+class RunFailed(Exception):
+    """Something went wrong while running; the message says where, in one line."""
+
+
+def exit_code(run: Callable[[], int | None]) -> int:
+    """Run a command; errors become one line on stderr and the exit code 1 (failed), 2 (bad input) or 130 (stopped)."""
+    try:
+        return run() or 0
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from the last finished generation", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.errno not in SURROUNDINGS:
+            raise
+        print(f"failed: {error}", file=sys.stderr)
+        return 1

@@ -18,7 +18,8 @@ from pipeline.features import (
     save_classifier,
     train_classifier,
 )
-from pipeline.layout import Layout, read_array, staged, write_array, write_json
+from pipeline.files import read_array, staged, write_array, write_json
+from pipeline.layout import Layout
 from pipeline.metrics import frechet, moments, point_metrics
 from pipeline.params import Params
 from pipeline.seeds import derive

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from models.classifier import Classifier, accuracy, fit
 from pipeline.datasets import Array, Images, Labelled, decode
+from pipeline.files import write_bytes
 from pipeline.seeds import derive
 
 EPOCHS, BATCH, LEARNING_RATE = 15, 64, 1e-3
@@ -38,8 +39,8 @@ def held_out_accuracy(model: Classifier, source: Images) -> float:
 
 
 def save_classifier(model: Classifier, path: Path) -> None:
-    """Write the weights as safetensors."""
-    save_file(model.state_dict(), path)
+    """Write the weights as safetensors, atomically."""
+    write_bytes(path, save(model.state_dict()))
 
 
 def load_classifier(path: Path, source: Images) -> Classifier:

@@ -1,6 +1,7 @@
 """The report's figures: collapse curves, and samples of every arm over the generations."""
 
 from io import BytesIO
+from pathlib import Path
 
 import matplotlib
 
@@ -13,36 +14,41 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.chains import Chain
 from pipeline.datasets import Points, dataset
-from pipeline.layout import SYNTHETIC, Chain, Layout, read_array
+from pipeline.files import read_array
+from pipeline.layout import SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.pictures import contours, image_grid, window
 from pipeline.results import Yardsticks, control_arm
 
-COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
+GREEN = "tab:green"
+"""The control's colour."""
+COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "red", "purple", "brown", "pink", "olive", "cyan"))
 SHOWN_GENERATIONS = 6
 GRID_SIDE = 8
 
 
 def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
-    """PNG: FID against generation for all arms (mean, and range over seeds), with floor, generation 1 and control."""
-    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    """PNG: FID against generation, all arms (mean, and range over seeds), with floor, generation 1 and the control's spread."""
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     control = control_arm(params)
-    for colour, arm in zip(COLOURS, [arm for arm in params.arms if arm != control]):
-        by_generation = results[results["arm"] == arm].groupby("generation")["fid"]
-        if not len(by_generation):
-            continue
+    colours = {arm: COLOURS[index % len(COLOURS)] for index, arm in enumerate(arm for arm in params.arms if arm != control)}
+    for arm, by_arm in results.groupby("arm", sort=False):
+        by_generation, colour = by_arm.groupby("generation")["fid"], colours.get(arm, GREEN)
         axes.plot(by_generation.mean(), color=colour, label=arm, linewidth=1.6, marker=".", markersize=4)
-        if len(params.seeds) > 1:
+        if by_arm["seed"].nunique() > 1:
             low, high = by_generation.min(), by_generation.max()
             axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0)
     if marks.control is not None:
-        axes.axhline(marks.control, color="tab:green", linewidth=1, label=f"{control}: mean of its generations")
-        if marks.control_std is not None:
-            low, high = max(marks.control - marks.control_std, marks.floor), marks.control + marks.control_std
-            axes.axhspan(low, high, color="tab:green", alpha=0.15, linewidth=0, label=f"{control}: one standard deviation")
+        axes.axhline(marks.control, color=GREEN, linewidth=1, label=f"{control}: mean of its generations")
+    if marks.control is not None and marks.control_std is not None:
+        low, high = marks.control - marks.control_std, marks.control + marks.control_std
+        axes.axhspan(
+            max(low, marks.floor / 2), high, color=GREEN, alpha=0.12, linewidth=0, label=f"{control}: one standard deviation"
+        )
     if marks.first is not None:
-        axes.axhline(marks.first, color="grey", linestyle="--", linewidth=1, label=f"generation 1 of {next(iter(params.arms))}")
+        axes.axhline(marks.first, color="grey", linestyle="--", linewidth=1, label=f"generation 1 of {marks.first_arm}")
     axes.axhline(marks.floor, color="black", linestyle=":", linewidth=1, label=f"real against real, {marks.floor_n} samples")
     fids = results["fid"]
     if len(fids) and fids.max() > 10 * max(fids.min(), 1e-12):
@@ -51,13 +57,13 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
     axes.set(xlabel="generation", ylabel=f"FID ({extractor})", title=f"{params.experiment}: Fréchet distance over generations")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return _png(figure)
 
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:
-    """PNG: a row an arm, a column a generation; points with the truth's two-sigma contours, or grids of images."""
-    seed = params.seeds[0]
+    """PNG: a row an arm, a column a generation, first seed; points with the truth's two-sigma contours, or grids of images."""
+    seed = int(results["seed"].iloc[0]) if len(results) else params.seeds[0]
     ends = results[results["seed"] == seed].groupby("arm")["generation"].max().to_dict()
     arms = [arm for arm in params.arms if arm in ends]
     last = max(ends.values(), default=1)
@@ -77,8 +83,8 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
     return _png(figure)
 
 
-def _show(axes: Axes, params: Params, path: object) -> None:
-    source, output = dataset(params), read_array(path)  # type: ignore[arg-type]
+def _show(axes: Axes, params: Params, path: Path) -> None:
+    source, output = dataset(params), read_array(path)
     if not isinstance(source, Points):
         axes.imshow(image_grid(output, GRID_SIDE, GRID_SIDE), interpolation="nearest")
         return

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline import compute, evaluation, steps
+from pipeline.chains import Chain
 from pipeline.clock import timed
-from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import Chain, Layout, staged
+from pipeline.errors import RunFailed
+from pipeline.files import owned, staged
+from pipeline.layout import Layout
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job
 
@@ -24,8 +26,9 @@ def make_data(params: Params) -> None:
 def make_base(params: Params, seed: int) -> None:
     """Generation 1's base model of a seed, shared by all arms."""
     compute.fix_threads(params.engine.threads)
-    with timed(Layout(params.experiment).runs, "base", seed=seed):
-        steps.train_base(params, seed)
+    layout = Layout(params.experiment)
+    with timed(layout.runs, "base", seed=seed), said_of(f"base model of seed {seed}"), staged(layout.base(seed)) as work:
+        steps.train_base(params, seed, work)
 
 
 @contextmanager
@@ -38,24 +41,22 @@ def transaction(params: Params, chain: Chain, generation: int) -> Iterator[Job]:
 
 def run_step(job: Job, name: str) -> None:
     """Run one step of a generation; raises RunFailed, which names chain, generation and step, where the numbers break."""
-    with timed(job.layout.chain(job.chain), name, generation=job.generation):
-        try:
-            STEPS[name](job)
-        except ArithmeticError as error:
-            raise RunFailed(f"{job.chain} generation {job.generation}, step {name}: {error}") from error
+    where = f"{job.chain} generation {job.generation}, step {name}"
+    with timed(job.layout.chain(job.chain), name, generation=job.generation), said_of(where):
+        STEPS[name](job)
 
 
 def make_generation(params: Params, chain: Chain, generation: int) -> None:
     """All steps of a generation, in this process."""
-    check_chain(params, chain)
-    with transaction(params, chain, generation) as job:
+    with owned(Layout(params.experiment).chain(chain)), transaction(params, chain, generation) as job:
         for name in job.strategy.steps:
             run_step(job, name)
 
 
-def check_chain(params: Params, chain: Chain) -> None:
-    """Raise BadInput unless params.yaml has this arm and seed."""
-    if chain.arm not in params.arms:
-        raise BadInput(f"arm: {chain.arm!r} is not allowed: params.yaml has {', '.join(params.arms)}")
-    if chain.seed not in params.seeds:
-        raise BadInput(f"seed: {chain.seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
+@contextmanager
+def said_of(where: str) -> Iterator[None]:
+    """Turn numbers that break into RunFailed, which says where."""
+    try:
+        yield
+    except ArithmeticError as error:
+        raise RunFailed(f"{where}: {error}") from error

@@ -3,6 +3,7 @@
 Every key is declared here once, with its allowed values; `schema()` prints the same as a JSON schema.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,6 @@ from pipeline.errors import BadInput
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 MAX_GENERATIONS = 999
@@ -32,7 +32,7 @@ class GaussianData(Section):
 
     kind: Literal["gaussian"]
     n_real: Annotated[int, Field(ge=2)]
-    mean: Annotated[list[Finite], Field(min_length=1)]
+    mean: Annotated[list[Finite], Field(min_length=2)]
     covariance: list[list[Finite]]
 
     @model_validator(mode="after")
@@ -82,9 +82,9 @@ class Training(Section):
     steps: Count
     batch: Count
     learning_rate: Positive
-    warmup: Annotated[float, Field(ge=0, le=1)]
+    warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     schedule: Literal["cosine", "constant"]
-    ema: Annotated[float, Field(ge=0, le=10)]
+    ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
 class Auxiliary(Training):
@@ -130,7 +130,7 @@ class Arm(Section):
 
     loop: str
     strategy: str
-    guidance: Annotated[float, Field(ge=0, le=100)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     generations: Generations | None = None
 
     @model_validator(mode="after")
@@ -145,7 +145,7 @@ class Arm(Section):
         if guided and self.guidance is None:
             raise ValueError(f"guidance is missing: strategy {self.strategy!r} needs a number >= 0")
         if not guided and self.guidance is not None:
-            raise ValueError(f"guidance must not be given: strategy {self.strategy!r} has none")
+            raise ValueError(f"guidance {self.guidance:g} is not allowed: strategy {self.strategy!r} has none")
         return self
 
 
@@ -188,7 +188,14 @@ class Params(Section):
         reserved = {"base", "data", "compare"} & set(self.arms)
         if reserved:
             raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
+        if self.experiment == "gallery":
+            raise ValueError("experiment: 'gallery' is not allowed: reports/gallery is the README's")
         return self
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of everything, to see whether params.yaml has changed."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     def length(self, arm: str) -> int:
         """How many generations the arm's chains have."""
@@ -202,7 +209,7 @@ def load(path: Path) -> Params:
             raw = YAML(typ="safe", pure=True).load(file)
     except FileNotFoundError:
         raise BadInput(f"{path.name}: no such file in {path.parent.resolve()}; run it from the project's root") from None
-    except (YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+    except (YAMLError, ValueError, OSError, RecursionError) as error:
         raise BadInput(f"{path.name}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path.name}: must hold keys and values, got {type(raw).__name__}")
@@ -241,7 +248,7 @@ def _describe(errors: list[Any]) -> str:
     error, key = errors[0], _key(errors[0])
     kind, value = error["type"], error["input"]
     if kind in ("missing", "union_tag_not_found"):
-        return f"{key}: is missing"
+        return f"{key}: is missing; it is needed (self-consuming schema says what is allowed)"
     if kind == "extra_forbidden":
         return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(error['loc'])}"
     if kind == "value_error":

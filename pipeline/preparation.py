@@ -1,16 +1,24 @@
 """What all chains of an experiment need before they start: the data and every seed's base model, made and recorded."""
 
+from pipeline.compute import device_of
+from pipeline.files import owned
 from pipeline.generation import make_base, make_data
+from pipeline.layout import Layout
 from pipeline.params import Params
 from pipeline.versioning import Versions
 
 
 def prepare(versions: Versions, params: Params) -> None:
-    """Make the real data and every seed's base model where they are not current."""
-    if not versions.stage_is_current("data"):
-        make_data(params)
-        versions.commit("data", params)
-    for seed in params.seeds:
-        if not versions.stage_is_current(f"base@{seed}"):
-            make_base(params, seed)
-            versions.commit(f"base@{seed}", params)
+    """Make the real data and every seed's base model where they are not current.
+
+    Raises BadInput for a device that is not there.
+    """
+    device_of(params)
+    with owned(Layout(params.experiment).runs, wait=True):
+        if not versions.stage_is_current("data"):
+            make_data(params)
+            versions.commit("data")
+        for seed in params.seeds:
+            if not versions.stage_is_current(f"base@{seed}"):
+                make_base(params, seed)
+                versions.commit(f"base@{seed}")

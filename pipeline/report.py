@@ -4,22 +4,32 @@ import base64
 import platform
 import time
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ruamel.yaml import YAML
 
 from pipeline import clock, figures
+from pipeline.chains import Chain
+from pipeline.compute import device_of
 from pipeline.errors import BadInput
-from pipeline.layout import PARAMS, Layout, read_json, write_bytes, write_text
+from pipeline.files import read_json, write_bytes, write_text
+from pipeline.layout import Layout
 from pipeline.params import Params
 from pipeline.results import collect, control_arm, verdicts, yardsticks
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "prefect", "dvc", "mlflow", "clean-fid", "scikit-learn", "matplotlib")
 
 
-def build(params: Params, began: float | None = None) -> Path:
-    """Rebuild the report from the files, finished or not; `began` is the current run's start. Gives the page's path.
+def build(params: Params, longer: dict[Chain, int] | None = None, began: float | None = None) -> Path:
+    """Rebuild the report from the files, finished or not, and give the page's path.
+
+    Args:
+        params: the experiment.
+        longer: chains that this run extends beyond params.yaml's number of generations.
+        began: when the current run began, in seconds since the epoch; the table of times is the last run's when not given.
 
     Raises BadInput when not even the data are there.
     """
@@ -27,7 +37,7 @@ def build(params: Params, began: float | None = None) -> Path:
     if not layout.facts.exists():
         raise BadInput(f"experiment: {params.experiment!r} has made nothing yet (self-consuming run)")
     folder = layout.reports
-    results = collect(params)
+    results = collect(params, longer)
     marks = yardsticks(params, results)
     collapse, samples = figures.collapse(params, results, marks), figures.samples(params, results)
     write_text(folder / "collapse.csv", results.to_csv(index=False, lineterminator="\n"))
@@ -38,7 +48,7 @@ def build(params: Params, began: float | None = None) -> Path:
     environment.filters["figure"] = _figure
     page = environment.get_template("report.html").render(
         params=params,
-        raw=Path(PARAMS).read_text(encoding="utf-8"),
+        resolved=_resolved(params),
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table),
@@ -50,8 +60,8 @@ def build(params: Params, began: float | None = None) -> Path:
         compute=_compute(layout),
         versions={"Python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )
-    write_text(folder / "report.html", page)
-    return folder / "report.html"
+    write_text(layout.page, page)
+    return layout.page
 
 
 def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -60,7 +70,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
         return "No generation is finished yet."
     control, parts = control_arm(params), []
     for arm, chains in table.groupby("arm", sort=False):
-        if arm == control:
+        if arm == control and len(params.arms) > 1:
             continue
         seeds = f"{len(chains)} seed" + ("s" if len(chains) > 1 else "")
         end, first = chains["end_mean"].mean(), chains["first"].mean()
@@ -72,19 +82,26 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
     return ". ".join(parts) + "."
 
 
+def _resolved(params: Params) -> str:
+    """params.yaml as the run understood it, with the device that `auto` gives."""
+    device = {"device": str(device_of(params)) if params.device == "auto" else params.device}
+    text = StringIO()
+    YAML().dump(params.model_dump(mode="json", exclude_none=True) | device, text)
+    return text.getvalue()
+
+
 def _times(layout: Layout, began: float | None) -> list[dict[str, object]]:
-    if began is None:
-        return []
-    return clock.time_table(layout, began, time.time()).to_dict("records")
+    span = (began, time.time()) if began is not None else clock.last_run(layout)
+    return clock.time_table(layout, *span).to_dict("records") if span else []
 
 
 def _compute(layout: Layout) -> list[dict[str, object]]:
     """Seconds of each step, summed over a chain's generations; a generation made twice counts with its last making."""
-    rows = clock.timings(layout).drop_duplicates(["chain", "step", "generation"], keep="last")
+    rows = clock.timings(layout).query("generation.notna()").drop_duplicates(["chain", "step", "generation"], keep="last")
     if rows.empty:
         return []
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
-    order = [step for step in (*clock.PREPARATION, *clock.COMPUTING, "commit", "track") if step in wide.columns]
+    order = [step for step in (*clock.COMPUTING, "commit", "track") if step in wide.columns]
     return wide[order].reset_index().to_dict("records")
 
 

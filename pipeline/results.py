@@ -4,22 +4,26 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.layout import METRICS, Layout, read_json
+from pipeline.chains import Chain, lengths
+from pipeline.files import read_json
+from pipeline.layout import METRICS, Layout
 from pipeline.params import Params
-from pipeline.versioning import chains
+from pipeline.versioning import finished
 
 LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
 TAIL = 20
 """The end of a chain: its last 20 generations, or the last quarter of a shorter one."""
 
 
-def collect(params: Params) -> pd.DataFrame:
-    """All finished generations: arm, seed, generation, fid, fid_base, and whatever else the metrics hold."""
-    layout = Layout(params.experiment)
+def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFrame:
+    """The finished generations of every chain, as many as params.yaml says or as `longer` asks for.
+
+    Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold.
+    """
     rows = [
-        {"arm": chain.arm, "seed": chain.seed, **read_json(path)}
-        for chain in chains(params)
-        for path in sorted(layout.chain(chain).glob(f"g*/{METRICS}"))
+        {"arm": chain.arm, "seed": chain.seed, **read_json(folder / METRICS)}
+        for chain, length in lengths(params, longer).items()
+        for folder in finished(params, chain, length)
     ]
     frame = pd.DataFrame(rows)
     if frame.empty:
@@ -32,12 +36,19 @@ def control_arm(params: Params) -> str | None:
     return next((name for name, arm in params.arms.items() if arm.loop == "real"), None)
 
 
+def plain_arm(params: Params) -> str:
+    """The first arm without a remedy that is no control, whose generation 1 others are held against; else the first arm."""
+    plain = (name for name, arm in params.arms.items() if arm.strategy == "standard" and arm.loop != "real")
+    return next(plain, next(iter(params.arms)))
+
+
 @dataclass(frozen=True)
 class Yardsticks:
-    """What curves are held against: the floor of real samples, generation 1 of the first arm, the control's mean and spread."""
+    """What curves are held against: the floor of real samples, generation 1 of the plain arm, the control's mean and spread."""
 
     floor: float
     floor_n: int
+    first_arm: str
     first: float | None
     control: float | None
     control_std: float | None
@@ -47,11 +58,12 @@ def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
     """The reference values of the experiment, over all its seeds."""
     facts = read_json(Layout(params.experiment).facts)
     control = results[results["arm"] == control_arm(params)]["fid"]
-    arm = next(iter(params.arms))
+    arm = plain_arm(params)
     first = results[(results["arm"] == arm) & (results["generation"] == 1)]["fid"]
     return Yardsticks(
         floor=float(facts["floor"]),
         floor_n=int(facts["floor_n"]),
+        first_arm=arm,
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
@@ -66,7 +78,7 @@ def verdicts(params: Params, results: pd.DataFrame) -> pd.DataFrame:
     control, rows = control_arm(params), []
     for (arm, seed), chain in results.groupby(["arm", "seed"], sort=False):
         fid = chain.sort_values("generation")["fid"]
-        later = fid.iloc[1:] if len(fid) > 1 else fid
+        later = fid.iloc[1:]
         tail = fid.iloc[-min(TAIL, max(1, len(fid) // 4)) :]
         row = {"arm": arm, "seed": seed, "generations": len(fid), "first": fid.iloc[0], "later_mean": later.mean()}
         row |= {"later_p90": later.quantile(0.9), "end_mean": tail.mean(), "end_over": len(tail)}

@@ -5,6 +5,7 @@ Every random stream is named by (seed, purpose, generation, ...), never by the a
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,11 @@ from models.denoiser import Denoise, Denoiser
 from models.guidance import scaled, sims
 from models.training import train as fit
 from pipeline import compute
+from pipeline.chains import Chain
 from pipeline.datasets import Array, decode, encode
 from pipeline.evaluation import evaluate_samples
-from pipeline.layout import (
-    AUXILIARY,
-    BASE,
-    DRAWN,
-    GRID,
-    METRICS,
-    SYNTHETIC,
-    Chain,
-    Layout,
-    read_array,
-    staged,
-    write_array,
-    write_json,
-)
+from pipeline.files import read_array, write_array, write_bytes, write_json
+from pipeline.layout import AUXILIARY, BASE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.mixing import LOOPS
 from pipeline.params import Arm, Params, Training
 from pipeline.pictures import sample_picture
@@ -62,7 +52,7 @@ class Job:
         """By which steps the generation is made."""
         return STRATEGIES[self.arm.strategy]
 
-    @property
+    @cached_property
     def real(self) -> Array:
         """The chain's real training set."""
         return read_array(self.layout.real(self.chain.seed))
@@ -77,19 +67,17 @@ class Job:
         return derive(self.chain.seed, purpose, self.generation, *indices)
 
 
-def train_base(params: Params, seed: int) -> None:
-    """Generation 1's base model of a seed: trained on real data alone, once for all arms."""
-    layout = Layout(params.experiment)
-    with staged(layout.base(seed)) as work:
-        job = Job(params, Chain("base", seed), 1, work)
-        _train_from_scratch(job, job.real)
+def train_base(params: Params, seed: int, work: Path) -> None:
+    """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`."""
+    job = Job(params, Chain("base", seed), 1, work)
+    _train_from_scratch(job, job.real)
 
 
 def train(job: Job) -> None:
     """Train the base model on D_t, from scratch (generation 1: take the one that all arms share)."""
     if job.generation == 1:
         shared = job.layout.base(job.chain.seed) / BASE
-        (job.work / BASE).write_bytes(shared.read_bytes())
+        write_bytes(job.work / BASE, shared.read_bytes())
         return
     previous = read_array(job.layout.generation(job.chain, job.generation - 1) / SYNTHETIC)
     _train_from_scratch(job, LOOPS[job.arm.loop](job.real, previous[: job.params.n_synthetic]))
@@ -107,7 +95,7 @@ def sample(job: Job) -> None:
 def fine_tune(job: Job) -> None:
     """Fine-tune the auxiliary: the base, on its own samples S alone."""
     drawn = read_array(job.work / DRAWN)[: job.params.auxiliary.n]
-    auxiliary = _fit(job, _model(job, BASE).requires_grad_(True), drawn, job.params.auxiliary, "fine-tune")
+    auxiliary = _fit(job, _model(job, BASE), drawn, job.params.auxiliary, "fine-tune")
     compute.save_denoiser(job.work / AUXILIARY, auxiliary)
 
 
@@ -133,7 +121,7 @@ def evaluate(job: Job) -> None:
     budgets = [params.train, params.auxiliary] if guided else [params.train]
     metrics["images_seen"] = sum(part.steps * part.batch for part in budgets)
     write_json(job.work / METRICS, metrics)
-    (job.work / GRID).write_bytes(sample_picture(params, output))
+    write_bytes(job.work / PICTURE, sample_picture(params, output))
 
 
 def _train_from_scratch(job: Job, data: Array) -> None:

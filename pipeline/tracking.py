@@ -7,21 +7,24 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable
+import shlex
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
-from pipeline.layout import GRID, METRICS, SYNTHETIC, Chain, Layout, read_json
-from pipeline.params import Params
-from pipeline.strategies import STRATEGIES
-from pipeline.versioning import READ, digests
-
-if TYPE_CHECKING:
-    pass
+from pipeline.chains import Chain, chains, decisive
+from pipeline.errors import RunFailed
+from pipeline.files import read_json
+from pipeline.layout import METRICS, PICTURE, SYNTHETIC
+from pipeline.params import MAX_GENERATIONS, Params
+from pipeline.versioning import digests, finished
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
+PARENT = "experiment"
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
 
@@ -31,12 +34,12 @@ def store_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
 
 
-def deciding(params: Params, chain: Chain) -> dict[str, Any]:
-    """The part of params.yaml that a chain's numbers depend on."""
-    dump = params.model_dump(mode="json")
-    arm = params.arms[chain.arm]
-    sections = [key.partition(".")[0] for key in READ] + (["auxiliary"] if STRATEGIES[arm.strategy].guided else [])
-    return {key: dump[key] for key in sections} | {"arm": arm.model_dump(exclude={"generations"}), "seed": chain.seed}
+def curves() -> str:
+    """The command, or the address, that shows the curves."""
+    uri = store_uri()
+    if uri.startswith("http"):
+        return uri.replace(f"{urlsplit(uri).netloc}", urlsplit(uri).netloc.rpartition("@")[2])
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
 
 
 class Store:
@@ -44,47 +47,57 @@ class Store:
 
     def __init__(self, params: Params) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-
         self.client: MlflowClient = MlflowClient(store_uri())
         found = self.client.get_experiment_by_name(params.experiment)
-        artifacts = Path("mlartifacts").resolve().as_uri()
-        self.experiment_id = found.experiment_id if found else self._create(params.experiment, artifacts)
+        self.experiment_id = found.experiment_id if found else self._create(params.experiment)
 
-    def run(self, key: str, params_hash: str, name: str, parent: str | None = None, facts: dict[str, Any] | None = None) -> str:
-        """The id of the run with this key and params hash, made (with `facts` as its params) where there is none."""
-        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{params_hash}'"
+    def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
+        """The id of the run with this key and fingerprint, made (with `facts` as its params) where there is none."""
+        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
         runs = self.client.search_runs([self.experiment_id], query, max_results=1)
         if runs:
             return str(runs[0].info.run_id)
-        tags = {KEY: key, HASH: params_hash} | ({"mlflow.parentRunId": parent} if parent else {})
-        run_id = str(self.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id)
         from mlflow.entities import Param
 
-        self.client.log_batch(run_id, params=[Param(k, str(v)[:6000]) for k, v in (facts or {}).items()])
+        tags = {KEY: key, HASH: fingerprint} | ({"mlflow.parentRunId": parent} if parent else {})
+        run_id = str(self.client.create_run(self.experiment_id, run_name=key, tags=tags).info.run_id)
+        self.client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in facts.items()])
         return run_id
 
-    def _create(self, name: str, artifacts: str) -> str:
-        from mlflow.exceptions import MlflowException
+    def parent(self) -> str:
+        """The id of the run that holds the experiment's chains together."""
+        run_id = self.run(PARENT, PARENT, {})
+        self.client.set_terminated(run_id)
+        return run_id
 
-        try:
-            return str(self.client.create_experiment(name, artifact_location=artifacts))
-        except MlflowException:  # another process was faster
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
-                raise
-            return str(found.experiment_id)
+    def _create(self, name: str) -> str:
+        """Make the experiment; pictures lie in the project unless a server stores them."""
+        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
+        return str(self.client.create_experiment(name, artifact_location=artifacts))
 
 
 class ChainTracker:
-    """A chain's run. Where MLflow fails, it warns once and leaves the rest to `self-consuming track`."""
+    """A chain's run, finished or failed with the block. Where MLflow fails, it warns once and leaves the rest to `track`."""
 
     def __init__(self, params: Params, chain: Chain) -> None:
         self.params, self.chain = params, chain
         self.broken = False
+
+    def __enter__(self) -> "ChainTracker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._try(lambda: self._store.client.set_terminated(self._run, "FAILED" if kind else "FINISHED"))
+
+    def track(self, folders: Iterable[Path]) -> None:
+        """Write the points of finished generations that the run does not have yet."""
+        self._try(lambda: self._track(folders))
 
     @cached_property
     def _store(self) -> Store:
@@ -92,87 +105,78 @@ class ChainTracker:
 
     @cached_property
     def _run(self) -> str:
-        parent_hash = _hash(self.params.model_dump(mode="json"))
-        parent = self._store.run(
-            "experiment", parent_hash, self.params.experiment, facts=_flat(self.params.model_dump(mode="json"))
-        )
-        facts = deciding(self.params, self.chain)
-        return self._store.run(str(self.chain), _hash(facts), str(self.chain), parent, _flat(facts))
+        facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
+        return self._store.run(str(self.chain), _hash(facts), _flat(facts), self._store.parent())
 
     @cached_property
     def _logged(self) -> dict[int, float]:
         return {point.step: point.value for point in self._store.client.get_metric_history(self._run, "fid")}
 
-    def track(self, folders: Iterable[Path]) -> None:
-        """Write the points of finished generations that the run does not have yet."""
+    def _try(self, act: Callable[[], object]) -> None:
         if self.broken:
             return
         try:
-            for folder in folders:
-                self._track(folder)
+            act()
         except Exception as error:
-            self._leave_behind(error)
+            self.broken = True
+            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
 
-    def finish(self) -> None:
-        """Mark the run as finished."""
-        if self.broken:
-            return
-        try:
-            self._store.client.set_terminated(self._run)
-        except Exception as error:
-            self._leave_behind(error)
+    def _track(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
+            metrics = read_json(folder / METRICS)
+            known = self._logged.get(metrics["generation"])
+            if known is None:
+                self._log(folder, metrics)
+            elif known != metrics["fid"]:
+                self._replace()
 
-    def _leave_behind(self, error: Exception) -> None:
-        self.broken = True
-        log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
-
-    def _track(self, folder: Path) -> None:
+    def _log(self, folder: Path, metrics: dict[str, Any]) -> None:
+        """Write one generation: the picture first, since a point counts as there when its metrics are."""
         from mlflow.entities import Metric, RunTag
 
-        metrics = read_json(folder / METRICS)
         generation = metrics["generation"]
-        if generation in self._logged:
-            if self._logged[generation] == metrics["fid"]:
-                return
-            self._forget()
-        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
         stamp = generation * 1000  # fixed, so that a point written twice would be the same point
-        points = [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
-        tags = [RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]), RunTag("extractor", metrics["extractor"])]
-        self._store.client.log_batch(self._run, metrics=points, tags=tags)
         if generation % max(1, self.params.length(self.chain.arm) // IMAGES) == 0 or generation == 1:
             from PIL import Image
 
-            picture = Image.open(folder / GRID)
+            picture = Image.open(folder / PICTURE)
             self._store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
+        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
+        points = [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
+        tags = [RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]), RunTag("extractor", metrics["extractor"])]
+        self._store.client.log_batch(self._run, metrics=points, tags=tags)
         self._logged[generation] = metrics["fid"]
 
-    def _forget(self) -> None:
-        """A generation was made anew with another result: the run is replaced by a fresh one."""
+    def _replace(self) -> None:
+        """A generation was made anew with another result (the code has changed): a fresh run takes the old one's place."""
         self._store.client.delete_run(self._run)
         del self._run, self._logged
+        for folder in finished(self.params, self.chain, MAX_GENERATIONS):
+            self._log(folder, read_json(folder / METRICS))
 
 
 def prepare_store(params: Params) -> None:
     """Set the store up once before chains write to it side by side; a failure is only a warning."""
     try:
-        Store(params)
+        Store(params).parent()
     except Exception as error:
         log.warning("MLflow cannot be reached (%s); the run goes on without it", _first_line(error))
 
 
 def rebuild(params: Params) -> int:
-    """Write whatever MLflow lacks of the experiment's finished generations; gives the number of chains."""
-    from pipeline.versioning import chains
+    """Write whatever MLflow lacks of the experiment's finished generations; gives the number of chains.
 
-    layout, count = Layout(params.experiment), 0
+    Raises RunFailed where MLflow cannot be written.
+    """
+    count = 0
     for chain in chains(params):
-        folders = sorted(path.parent for path in layout.chain(chain).glob(f"g*/{METRICS}") if digests(path.parent))
+        folders = finished(params, chain, MAX_GENERATIONS)
         if folders:
-            tracker = ChainTracker(params, chain)
-            tracker.track(folders)
-            tracker.finish()
-            count += not tracker.broken
+            with ChainTracker(params, chain) as tracker:
+                tracker.track(folders)
+            if tracker.broken:
+                raise RunFailed(f"MLflow could not be written at {store_uri()}")
+            count += 1
     return count
 
 

@@ -2,32 +2,43 @@
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import compute
-from pipeline.layout import Chain, Layout
+from pipeline.chains import Chain
+from pipeline.generation import said_of
+from pipeline.layout import BASE, Layout
 from pipeline.params import Params
-from pipeline.steps import STEPS, Job
+from pipeline.steps import STEPS, Job, train_base
 from pipeline.versioning import digests
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     """What does not agree in a committed generation, a line each: stored files against the lock, and a recomputation.
 
-    Empty where everything agrees, to the byte.
+    Empty where everything agrees, to the byte. Generation 1 includes the base model that all arms share.
     """
-    folder = Layout(params.experiment).generation(chain, generation)
+    layout = Layout(params.experiment)
+    folder = layout.generation(chain, generation)
     recorded = digests(folder)
     found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if _md5(folder / name) != recorded[name]]
     compute.fix_threads(params.engine.threads)
     with tempfile.TemporaryDirectory() as temporary:
-        job = Job(params, chain, generation, Path(temporary))
-        for step in job.strategy.steps:
-            STEPS[step](job)
-        for name in recorded:
-            if _md5(job.work / name) != recorded[name]:
-                found.append(f"{folder / name}: a recomputation gives other bytes")
+        work = Path(temporary)
+        with said_of(f"{chain} generation {generation}, recomputed"):
+            if generation == 1:
+                train_base(params, chain.seed, work)
+                found += _compare(layout.base(chain.seed), work, {BASE: _md5(layout.base(chain.seed) / BASE)})
+            job = Job(params, chain, generation, work)
+            for step in job.strategy.steps:
+                STEPS[step](job)
+        found += _compare(folder, work, recorded)
     return found
+
+
+def _compare(folder: Path, work: Path, expected: Mapping[str, str | None]) -> list[str]:
+    return [f"{folder / name}: a recomputation gives other bytes" for name, md5 in expected.items() if _md5(work / name) != md5]
 
 
 def _md5(path: Path) -> str | None:

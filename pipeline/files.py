@@ -1,0 +1,105 @@
+"""How files get where they belong: writes that either happen or don't, and folders that one process owns at a time."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import RunFailed
+from pipeline.layout import LOCK, OWNER, RECIPE
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to work in; when the block ends well, its files replace those that were there.
+
+    A crash leaves the old files, or a mixture that DVC recognises by its hashes and recomputes. Recipe and lock stay.
+    """
+    work = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    yield work
+    folder.mkdir(parents=True, exist_ok=True)
+    made = sorted(file.name for file in work.iterdir())
+    for name in made:
+        os.replace(work / name, folder / name)
+    for old in folder.iterdir():
+        if old.name not in (RECIPE, LOCK, *made):
+            old.unlink()
+    _sync(folder)
+    work.rmdir()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically: temporary name, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with sorted keys, atomically; not-a-number is refused."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write an array as .npy, atomically and without pickles."""
+    buffer = BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> NDArray[np.generic]:
+    """Read an .npy array; a file that would need a pickle is refused."""
+    array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    return array
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def owned(folder: Path, wait: bool = False) -> Iterator[None]:
+    """The folder for this process alone, until the block ends or the process dies in whatever way.
+
+    Raises RunFailed, which names the other process, where it has an owner already; with `wait`, waits for it instead.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / OWNER).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read().strip() or "unknown"
+            raise RunFailed(f"{folder} is being worked on by process {other}: wait for it, or stop it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
