@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML, YAMLError
 
@@ -20,6 +20,9 @@ from pipeline.files import write_json, write_text
 from pipeline.layout import AUXILIARY, BASE, LOCK, METRICS, PARAMS, PICTURE, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params, load
 from pipeline.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 PYTHON = 'PATH=".venv/bin:$PATH" python'
 """The environment's Python, whether it is activated or not."""
@@ -151,12 +154,8 @@ class Versions:
 
     def __init__(self, params: Params) -> None:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-        from dvc.repo import Repo
-
-        logging.getLogger("dvc").setLevel(logging.WARNING)
         self._params, self._text = params, Path(PARAMS).read_bytes()
-        with _said_by_dvc():
-            self._repo: Repo = Repo(".", _wait_for_lock=True)
+        self._repo = _open()
 
     def current(self, folders: Iterable[Path]) -> set[Path]:
         """Those of the generation folders whose outputs are there and fit recipe, code, params and inputs."""
@@ -183,15 +182,23 @@ class Versions:
             raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
 
     def _status(self, targets: list[str]) -> dict[str, Any]:
-        from dvc.exceptions import DvcException
-
         try:
-            return self._repo.status(targets=targets)
-        except DvcException:
+            with _said_by_dvc():
+                stale: dict[str, Any] = self._repo.status(targets=targets)
+        except RunFailed:
             if not _drop_damaged_locks():
                 raise
-            self._repo.reset()
-            return self._repo.status(targets=targets)
+            self._repo = _open()
+            return self._status(targets)
+        return stale
+
+
+def _open() -> "Repo":
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    with _said_by_dvc():
+        return Repo(".", _wait_for_lock=True)
 
 
 @contextmanager
