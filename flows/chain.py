@@ -1,11 +1,16 @@
-"""A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be."""
+"""A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be.
+
+It has a process of its own, which tells the flow's process of every finished generation.
+"""
 
 import os
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.processes import end_with
 from flows.progress import Progress
 from pipeline.chains import Chain
 from pipeline.clock import timed
@@ -15,13 +20,27 @@ from pipeline.generation import run_step, transaction
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Params, load
 from pipeline.steps import STEPS, Job
-from pipeline.tracking import ChainTracker
 from pipeline.versioning import Versions
+
+_flow: Connection | None = None
+
+
+def begin_worker(parent: int, flow: Connection) -> None:
+    """Prepare a worker process: it ends with its parent, and speaks to the flow's process through a pipe."""
+    global _flow
+    end_with(parent)
+    _flow = flow
+
+
+def announce(chain: Chain, generation: int) -> None:
+    """Tell the flow's process that a generation is finished."""
+    assert _flow is not None
+    _flow.send((chain.arm, chain.seed, generation))
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
 def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str) -> int:
-    """Make every generation of a chain that is not current; gives how many were made. Has a process of its own.
+    """Make every generation of a chain that is not current; gives how many were made.
 
     `fingerprint` is that of the params that the run started with.
     """
@@ -31,10 +50,9 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
         raise RunFailed(f"{chain}: params.yaml has changed since this run started; start again")
     layout = Layout(params.experiment)
     folders = [layout.generation(chain, number) for number in range(1, generations + 1)]
-    with owned(layout.chain(chain)), ChainTracker(params, chain) as tracker:
+    with owned(layout.chain(chain)):
         versions = Versions(params)
         current = versions.current(folders)
-        tracker.track(folder for folder in folders if folder in current)
         progress = Progress(chain, generations)
         made, remade = 0, False
         for number, folder in enumerate(folders, start=1):
@@ -45,9 +63,8 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
                 make(params, chain, number)
                 with timed(folder.parent, "commit", generation=number):
                     commit(versions, folder)
-                with timed(folder.parent, "track", generation=number):
-                    track(tracker, folder)
                 made += 1
+            announce(chain, number)
             progress.generation(number, read_json(folder / METRICS)["fid"], made=remade)
     return made
 
@@ -74,9 +91,3 @@ STEP_TASKS = {name: _step_task(name) for name in STEPS}
 def commit(versions: Versions, folder: Path) -> None:
     """Record a generation's files in DVC."""
     versions.commit(str(folder / RECIPE))
-
-
-@task(name="track", cache_policy=NO_CACHE)
-def track(tracker: ChainTracker, folder: Path) -> None:
-    """Log a generation's metrics and picture in MLflow."""
-    tracker.track([folder])

@@ -86,7 +86,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _say_where(params: Params, began: float) -> None:
-    from pipeline.clock import time_table
+    from pipeline.timetable import time_table
     from pipeline.tracking import curves
 
     layout = Layout(params.experiment)

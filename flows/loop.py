@@ -7,19 +7,16 @@ from pathlib import Path
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture, as_completed
-from prefect.task_runners import ProcessPoolTaskRunner
 
-from flows.chain import run_chain
-from flows.plan import cost, select, workers
-from flows.processes import end_with
+from flows.engine import run_chains
+from flows.plan import select
 from pipeline.chains import Chain
-from pipeline.clock import RUN, note
-from pipeline.errors import BadInput, RunFailed
+from pipeline.clock import note, timed
+from pipeline.errors import RunFailed
 from pipeline.layout import PARAMS, Layout
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
-from pipeline.tracking import prepare_store
+from pipeline.tracking import ChainTracker, prepare_store
 from pipeline.versioning import Versions, render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,9 +52,9 @@ def self_consuming(
     PREPARE(versions, params)
     plan(versions, params, wanted)
     prepare_store(params)
-    failures = run_chains(root, params, wanted)
+    failures = follow_chains(root, params, wanted)
     write_report(versions, params, wanted, began)
-    note(Layout(params.experiment).runs, RUN, began, time.time() - began)
+    note(Layout(params.experiment).runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
 
@@ -75,44 +72,26 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
         versions.commit("plan")
 
 
-def run_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
-    """Run the chains, as many at once as there are workers, the longest first; gives what failed.
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
+    """Run the chains and log their generations in MLflow as they come; gives what failed."""
+    layout, failures = Layout(params.experiment), []
+    trackers = {chain: ChainTracker(params, chain) for chain in wanted}
 
-    A chain is submitted when a worker is free: Prefect's pool does not promise to keep the order of what waits.
-    """
-    waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    failures: list[str] = []
-    running: dict[PrefectFuture[int], Chain] = {}
-    size = min(workers(params), len(waiting))
-    with ProcessPoolTaskRunner(max_workers=size, initializer=end_with, initargs=(os.getpid(),)) as runner:
+    def heard(chain: Chain, generation: int) -> None:
+        with timed(layout.chain(chain), "track", generation=generation):
+            track(trackers[chain], layout.generation(chain, generation))
 
-        def start_next() -> None:
-            chain = waiting.pop(0)
-            parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed, "generations": wanted[chain]}
-            running[runner.submit(run_chain, parameters | {"fingerprint": params.fingerprint})] = chain
-
-        for _ in range(size):
-            start_next()
-        import_module("pipeline.report")  # its libraries are heavy: load them while the chains run
-        while running:
-            done = next(as_completed(list(running)))
-            failures += _failure(running.pop(done), done)
-            if waiting:
-                start_next()
+    for chain, failure in run_chains(root, params, wanted, heard):
+        trackers[chain].end("FAILED" if failure else "FINISHED")
+        failures += [failure] if failure else []
+        import_module("pipeline.report")  # its libraries are heavy: load them while other chains run
     return failures
 
 
-def _failure(chain: Chain, future: PrefectFuture[int]) -> list[str]:
-    """What to say of a chain that did not reach its end; nothing of one that did."""
-    try:
-        future.result()
-    except BadInput:
-        raise
-    except RunFailed as error:
-        return [str(error)]
-    except Exception as error:
-        return [f"{chain}: {type(error).__name__}: {error}"]
-    return []
+@task(name="track", cache_policy=NO_CACHE)
+def track(tracker: ChainTracker, folder: Path) -> None:
+    """Log a generation's metrics and picture in MLflow."""
+    tracker.track([folder])
 
 
 @task(name="report", cache_policy=NO_CACHE)

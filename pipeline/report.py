@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 
-from pipeline import clock, figures
+from pipeline import figures, timetable
 from pipeline.chains import Chain
 from pipeline.compute import device_of
 from pipeline.errors import BadInput
@@ -91,17 +91,17 @@ def _resolved(params: Params) -> str:
 
 
 def _times(layout: Layout, began: float | None) -> list[dict[str, object]]:
-    span = (began, time.time()) if began is not None else clock.last_run(layout)
-    return clock.time_table(layout, *span).to_dict("records") if span else []
+    span = (began, time.time()) if began is not None else timetable.last_run(layout)
+    return timetable.time_table(layout, *span).to_dict("records") if span else []
 
 
 def _compute(layout: Layout) -> list[dict[str, object]]:
     """Seconds of each step, summed over a chain's generations; a generation made twice counts with its last making."""
-    rows = clock.timings(layout).query("generation.notna()").drop_duplicates(["chain", "step", "generation"], keep="last")
+    rows = timetable.timings(layout).query("generation.notna()").drop_duplicates(["chain", "step", "generation"], keep="last")
     if rows.empty:
         return []
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
-    order = [step for step in (*clock.COMPUTING, "commit", "track") if step in wide.columns]
+    order = [step for step in (*timetable.COMPUTING, "commit", "track") if step in wide.columns]
     return wide[order].reset_index().to_dict("records")
 
 

@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,21 +82,19 @@ class Store:
 
 
 class ChainTracker:
-    """A chain's run, finished or failed with the block. Where MLflow fails, it warns once and leaves the rest to `track`."""
+    """A chain's run. Where MLflow fails, it warns once and leaves the rest to `self-consuming track`."""
 
     def __init__(self, params: Params, chain: Chain) -> None:
         self.params, self.chain = params, chain
         self.broken = False
 
-    def __enter__(self) -> "ChainTracker":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._try(lambda: self._store.client.set_terminated(self._run, "FAILED" if kind else "FINISHED"))
-
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
         self._try(lambda: self._track(folders))
+
+    def end(self, status: str = "FINISHED") -> None:
+        """Set the run's status to FINISHED or FAILED."""
+        self._try(lambda: self._store.client.set_terminated(self._run, status))
 
     @cached_property
     def _store(self) -> Store:
@@ -172,8 +169,9 @@ def rebuild(params: Params) -> int:
     for chain in chains(params):
         folders = finished(params, chain, MAX_GENERATIONS)
         if folders:
-            with ChainTracker(params, chain) as tracker:
-                tracker.track(folders)
+            tracker = ChainTracker(params, chain)
+            tracker.track(folders)
+            tracker.end()
             if tracker.broken:
                 raise RunFailed(f"MLflow could not be written at {store_uri()}")
             count += 1

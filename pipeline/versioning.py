@@ -173,7 +173,7 @@ class Versions:
         """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
         self.check_params()
         with _said_by_dvc():
-            self._repo.commit(target, force=True)
+            self._repo.commit(target, force=True, relink=False)
 
     def check_params(self) -> None:
         """Raise RunFailed when params.yaml is no longer what this process computes with."""

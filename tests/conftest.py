@@ -81,6 +81,15 @@ def project(tmp_path: Path) -> Callable[..., Project]:
     return make
 
 
+@pytest.fixture
+def finished_copy(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project (its DVC cache, stores and report included) that a test may change."""
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    copied = Project.__new__(Project)
+    copied.folder = tmp_path / "copy"
+    return copied
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy in which `self-consuming run` has made the smoke experiment; tests must leave it as it is."""

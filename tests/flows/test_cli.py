@@ -1,6 +1,10 @@
 """Bad arguments and bad states: exit 2, one line, no traceback, nothing written."""
 
+import os
+
 import pytest
+
+from pipeline.files import owned
 
 
 @pytest.mark.parametrize(
@@ -24,12 +28,28 @@ def test_bad_arguments_end_with_one_line(project, arguments, says):
     assert not (copy.folder / "runs").exists()
 
 
-def test_a_preset_keeps_the_former_params(project):
-    copy = project()
+def test_a_preset_keeps_params_that_were_edited_by_hand(project):
+    copy = project(edit=lambda text: text + "# mine\n")
     former = (copy.folder / "params.yaml").read_text()
-    copy.run("flows.cli", "preset", "digits")
+    for preset in ("digits", "gaussian"):
+        copy.run("flows.cli", "preset", preset)
+        assert f"experiment: {preset}" in (copy.folder / "params.yaml").read_text()
     assert (copy.folder / "params.previous.yaml").read_text() == former
-    assert "experiment: digits" in (copy.folder / "params.yaml").read_text()
+
+
+def test_a_chain_that_another_process_works_on_is_refused_with_its_number(project):
+    copy = project()
+    chain = copy.folder / "runs/smoke/sims/seed0"
+    with owned(chain):
+        output = copy.run("flows.cli", "run", "--arm", "sims", code=1)
+    assert f"runs/smoke/sims/seed0 is being worked on by process {os.getpid()}" in output
+    assert output.count("\n") == 1
+
+
+def test_a_device_that_is_not_there_is_bad_input(project):
+    output = project(edit=lambda text: text.replace("device: auto", "device: cuda:99")).run("flows.cli", "run", code=2)
+    assert "device: 'cuda:99' is not allowed" in output
+    assert "Traceback" not in output
 
 
 def test_a_recipe_of_another_experiment_is_refused(project):

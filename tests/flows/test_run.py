@@ -71,6 +71,41 @@ def test_dvc_repro_makes_a_changed_arm_and_added_generations_and_nothing_else(pr
     assert "Data and pipelines are up to date." in copy.run("dvc", "repro")
 
 
+def test_dvc_repro_says_so_when_recipes_no_longer_fit_and_then_makes_what_is_left(finished_copy):
+    params = finished_copy.folder / "params.yaml"
+    both = params.read_text()
+    params.write_text(both.replace("  standard: {loop: augmentation, strategy: standard}\n", ""))
+    assert "give the same command again" in finished_copy.run("dvc", "repro", code=255)
+    assert "Running stage 'runs/" not in finished_copy.run("dvc", "repro")
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+    assert set(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")["arm"]) == {"sims"}
+
+
+def test_results_of_other_params_are_neither_reported_nor_tracked_nor_verified(finished_copy):
+    params = finished_copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.5"))
+    finished_copy.run("flows.cli", "report")
+    assert set(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")["arm"]) == {"standard"}
+    assert "1 chains tracked" in finished_copy.run("flows.cli", "track")
+    assert "no such finished generation" in finished_copy.run("flows.cli", "verify", "--arm", "sims", code=2)
+
+
+def test_a_lock_cut_by_a_kill_counts_as_not_committed_and_heals(finished_copy, finished):
+    for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
+        lock = finished_copy.folder / name
+        lock.write_text(lock.read_text()[:200])
+    assert "sims/seed0                       1      1        0" in finished_copy.run("flows.cli", "status")
+    assert "sims/seed0           generation   2/2" in finished_copy.run("flows.cli", "run")
+    assert finished_copy.locks() == finished.locks()
+
+
+def test_more_generations_than_params_yaml_says_extend_the_chain(finished_copy):
+    output = finished_copy.run("flows.cli", "run", "--arm", "sims", "--generations", "3")
+    assert "sims/seed0           generation   3/3" in output
+    assert len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+
+
 def test_sims_without_guidance_gives_the_standard_arms_bytes(project):
     copy = project(edit=lambda text: text.replace("guidance: 1.0", "guidance: 0.0"))
     copy.run("dvc", "repro")
@@ -112,3 +147,11 @@ def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step(proj
     output = copy.run("flows.cli", "run", code=1)
     assert "sims/seed0 generation 1, step fine-tune: the loss is not finite at step" in output
     assert "standard/seed0       generation   2/2" in output
+
+
+def test_a_base_model_whose_loss_is_not_finite_fails_in_one_line(project):
+    output = project(edit=lambda text: text.replace("learning_rate: 2.0e-3", "learning_rate: 1.0e30", 1)).run(
+        "flows.cli", "run", code=1
+    )
+    assert "failed: base model of seed 0: the loss is not finite at step" in output
+    assert "Traceback" not in output

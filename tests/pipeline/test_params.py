@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ COVARIANCE = "covariance: [[2.0, 1.0], [1.0, 2.0]]"
 
 
 def test_the_default_experiment_is_the_gaussian_preset():
-    assert Path("params.yaml").read_text() == GAUSSIAN
+    committed = subprocess.run(["git", "show", "HEAD:params.yaml"], capture_output=True, text=True, check=True).stdout
+    assert committed == subprocess.run(["git", "show", "HEAD:presets/gaussian.yaml"], capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("preset", sorted(Path("presets").glob("*.yaml")), ids=lambda path: path.stem)
@@ -32,7 +34,8 @@ def test_every_preset_is_valid(preset):
         ("seeds: [0]", "seeds: [-1]", "seeds.0: -1 is not allowed"),
         ("generations: 100 ", "generations: 0 ", "generations: 0 is not allowed: input should be greater than or equal to 1"),
         ("generations: 100 ", "generations: '9' ", "generations: '9' is not allowed"),
-        ("mean: [0.0, 0.0]", "mean: [0.0]", "covariance [[2.0, 1.0], [1.0, 2.0]] is not allowed: it must be 1 x 1"),
+        ("mean: [0.0, 0.0]", "mean: [0.0]", "data.mean: [0.0] is not allowed: list should have at least 2 items"),
+        ("mean: [0.0, 0.0]", "mean: [0.0, 0.0, 0.0]", "covariance [[2.0, 1.0], [1.0, 2.0]] is not allowed: it must be 3 x 3"),
         (COVARIANCE, "covariance: [[1.0, 2.0], [2.0, 1.0]]", "it must be symmetric and positive definite"),
         (COVARIANCE, "covariance: [[1.0, .nan], [.nan, 1.0]]", "data.covariance.0.1: nan is not allowed"),
         ("embedding: 16", "embedding: 15", "network.embedding: 15 is not allowed"),
@@ -40,7 +43,7 @@ def test_every_preset_is_valid(preset):
         ("threads: 1", "threads: auto", "engine.threads: 'auto' is not allowed"),
         ("guidance: 0.85", "guidance: -1", "arms.sims.guidance: -1 is not allowed"),
         (", guidance: 0.85", "", "arms.sims: guidance is missing"),
-        ("strategy: standard}", "strategy: standard, guidance: 0.85}", "arms.standard: guidance must not be given"),
+        ("strategy: standard}", "strategy: standard, guidance: 0.85}", "arms.standard: guidance 0.85 is not allowed"),
         ("strategy: sims,", "strategy: simms,", "arms.sims: strategy must be one of standard, sims, got 'simms'"),
         ("loop: real", "loop: rael", "arms.real: loop must be one of augmentation, synthetic, real, got 'rael'"),
         ("sigma_max: 80.0", "sigma_max: 0.001", "sampler: sigma_min 0.002 is not allowed: it must be below sigma_max, 0.001"),
@@ -54,6 +57,11 @@ def test_every_preset_is_valid(preset):
         ("experiment: gaussian ", "experiment: [1 ", "cannot be read as YAML"),
         ("n_synthetic: 3000", "n_synthetic: 3000\nn_synthetic: 3", "cannot be read as YAML"),
         ("learning_rate: 1.0e-3", "learning_rate: .inf", "train.learning_rate: inf is not allowed"),
+        ("warmup: 0.05", "warmup: .nan", "train.warmup: nan is not allowed"),
+        ("ema: 0.1", "ema: .nan", "train.ema: nan is not allowed"),
+        ("guidance: 0.85", "guidance: .nan", "arms.sims.guidance: nan is not allowed"),
+        ("experiment: gaussian ", "experiment: 2024-13-01 ", "cannot be read as YAML"),
+        ("experiment: gaussian ", "experiment: gallery ", "experiment: 'gallery' is not allowed"),
     ],
 )
 def test_bad_params_are_named_with_key_value_and_what_is_allowed_in_one_line(tmp_path, old, new, says):

@@ -1,0 +1,70 @@
+"""Runs chains side by side, one a process, and hears from them of every generation that they have made."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ProcessPoolTaskRunner
+
+from flows.chain import begin_worker, run_chain
+from flows.plan import cost, workers
+from pipeline.chains import Chain
+from pipeline.errors import BadInput, RunFailed
+from pipeline.params import Params
+
+TICK_SECONDS = 0.2
+
+Heard = Callable[[Chain, int], None]
+"""Called in this process with a chain's generation that is finished."""
+
+
+def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
+    """Run the chains, as many at once as there are workers, the longest first; yields each as it ends, with what failed.
+
+    A chain is submitted when a worker is free: Prefect's pool does not promise to keep the order of what waits. The messages
+    are small enough for a pipe to take them whole, so the workers share it without a lock, which a kill could leave locked.
+    Raises BadInput.
+    """
+    waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
+    running: dict[PrefectFuture[int], Chain] = {}
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    size = min(workers(params), len(waiting))
+    with ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=(os.getpid(), sender)) as runner:
+        while waiting or running:
+            while waiting and len(running) < size:
+                chain = waiting.pop(0)
+                parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}
+                parameters |= {"generations": wanted[chain], "fingerprint": params.fingerprint}
+                running[runner.submit(run_chain, parameters)] = chain
+            receiver.poll(TICK_SECONDS)
+            ended = [future for future in running if _has_ended(future)]
+            while receiver.poll():
+                arm, seed, generation = receiver.recv()
+                heard(Chain(arm, seed), generation)
+            for future in ended:
+                yield running.pop(future), _failure(future)
+
+
+def _has_ended(future: PrefectFuture[int]) -> bool:
+    try:
+        future.result(timeout=0, raise_on_failure=False)
+    except TimeoutError:
+        return False
+    except Exception:  # the worker itself is gone
+        return True
+    return True
+
+
+def _failure(future: PrefectFuture[int]) -> str | None:
+    """What to say of a chain that did not reach its end; nothing of one that did."""
+    try:
+        future.result()
+    except BadInput:
+        raise
+    except RunFailed as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None

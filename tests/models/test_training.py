@@ -1,0 +1,61 @@
+"""Training: what a step sees, how fast it learns, and what remains of the average."""
+
+import pytest
+import torch
+
+from models.denoiser import Denoiser
+from models.networks import MLP
+from models.training import Budget, batches, train
+from pipeline.seeds import derive
+
+
+def budget(**changes) -> Budget:
+    given = {"steps": 100, "batch": 8, "learning_rate": 1e-2, "warmup": 0.1, "cosine": True, "ema": 0.1}
+    return Budget(**(given | {"p_mean": -1.2, "p_std": 1.2} | changes))
+
+
+def seeds(stream: str, index: int) -> int:
+    return derive(0, stream, index)
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_zero():
+    rates = [budget().rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-3)
+    assert max(rates) == pytest.approx(1e-2)
+    assert rates[-1] < 1e-5
+
+
+@pytest.mark.parametrize("warmup", [0.001, 0.005, 0.05, 0.333])
+def test_a_warmup_of_a_fraction_of_a_step_does_not_overshoot(warmup):
+    assert max(budget(warmup=warmup, steps=10, cosine=False).rate(step) for step in range(10)) == pytest.approx(1e-2)
+
+
+def test_every_epoch_shows_every_sample_once():
+    data = torch.arange(16.0)[:, None]
+    quiet = budget(steps=4, p_mean=-30.0, p_std=0.01)  # so little noise that the input is the sample
+    shown = torch.cat([x for x, _, _ in batches(data, quiet, 1.0, seeds)]).flatten()
+    for epoch in shown.split(16):
+        assert torch.allclose(epoch.sort().values, data.flatten(), atol=1e-4)
+    assert not torch.equal(shown[:16], shown[16:])
+
+
+def test_without_an_average_the_result_is_the_last_weights_and_with_one_it_lags():
+    torch.manual_seed(0)
+    start = Denoiser(MLP((2,), 8, 1, 4), 1.0)
+    data = torch.randn(64, 2)
+    last, mean = (train(start, data, budget(ema=ema), seeds) for ema in (0.0, 0.5))
+
+    def distance(model: Denoiser) -> float:
+        return sum(float((a - b).detach().square().sum()) for a, b in zip(model.parameters(), start.parameters()))
+
+    assert 0 < distance(mean) < distance(last)
+
+
+def test_training_denoises_better_than_the_prior_of_the_preconditioning():
+    torch.manual_seed(0)
+    start = Denoiser(MLP((2,), 32, 2, 8), 1.0)
+    data = torch.randn(256, 2) * 0.1 + 1.0
+    trained = train(start, data, budget(steps=300, batch=64), seeds)
+    noisy, sigma = data + 0.5 * torch.randn_like(data), torch.tensor(0.5)
+    errors = [float((model(noisy, sigma) - data).square().mean()) for model in (start, trained)]
+    assert errors[1] < errors[0] / 4

@@ -1,0 +1,61 @@
+"""The path of real images: digits, the classifier that judges them, and a generation of each strategy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.chains import Chain
+from pipeline.datasets import dataset, decode, encode
+from pipeline.files import read_array, read_json
+from pipeline.generation import make_base, make_data, make_generation
+from pipeline.layout import METRICS, SYNTHETIC, Layout
+from pipeline.mixing import LOOPS
+from pipeline.params import load, parse
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    raw = load(Path("presets/digits.yaml")).model_dump(mode="json", exclude_none=True)
+    raw["train"] |= {"steps": 30, "batch": 64}
+    raw["auxiliary"] |= {"steps": 10, "batch": 64, "n": 200}
+    raw["evaluation"] |= {"n": 200}
+    raw |= {"n_synthetic": 100, "generations": 2}
+    monkeypatch.chdir(tmp_path)
+    return parse(raw)
+
+
+def test_digits_are_split_once_and_survive_the_way_to_a_model_and_back(digits):
+    source = dataset(digits)
+    assert source.training.images.shape == (1200, 1, 8, 8)
+    assert len(source.reference.images) == 597
+    assert len({image.tobytes() for part in (source.training, source.reference) for image in part.images}) > 1700
+    values = decode(source.training.images)
+    assert values.min() == -1
+    assert values.max() == 1
+    assert np.array_equal(encode(values, source.training.images), source.training.images)
+
+
+def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits):
+    layout = Layout("digits")
+    make_data(digits)
+    facts = read_json(layout.facts)
+    assert facts["classifier_accuracy"] > 0.95
+    make_base(digits, 0)
+    for arm, generation in (("standard", 1), ("standard", 2), ("sims", 1), ("sims", 2)):
+        make_generation(digits, Chain(arm, 0), generation)
+        folder = layout.generation(Chain(arm, 0), generation)
+        output, metrics = read_array(folder / SYNTHETIC), read_json(folder / METRICS)
+        assert output.shape == (200, 1, 8, 8)
+        assert output.dtype == np.uint8
+        assert metrics["extractor"] == facts["extractor"]
+        assert metrics["fid"] > facts["floor"]
+        assert metrics["nfe"] == (35 if arm == "standard" else 70)
+    assert not pd.isna(metrics["fid_base"])
+
+
+def test_loops_make_the_training_set_from_real_and_previous_samples():
+    real, previous = np.zeros((3, 2)), np.ones((2, 2))
+    sizes = {name: (len(loop(real, previous)), loop(real, previous).mean()) for name, loop in LOOPS.items()}
+    assert sizes == {"augmentation": (5, pytest.approx(0.4)), "synthetic": (2, 1.0), "real": (3, 0.0)}
