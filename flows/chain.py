@@ -4,6 +4,7 @@ It has a process of its own, which tells the flow's process of every finished ge
 """
 
 import os
+import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,8 +27,12 @@ _flow: Connection | None = None
 
 
 def begin_worker(parent: int, flow: Connection) -> None:
-    """Prepare a worker process: it ends with its parent, and speaks to the flow's process through a pipe."""
+    """Prepare a worker process: it ends with its parent, and speaks to the flow's process through a pipe.
+
+    Ctrl-C is for the parent, which ends its workers.
+    """
     global _flow
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     _flow = flow
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def _parser() -> Parser:
 
 def _run(given: argparse.Namespace) -> None:
     began = time.time()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by whatever signal, it ends in order
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
 

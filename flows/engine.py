@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prefect.futures import PrefectFuture
@@ -31,7 +32,8 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     running: dict[PrefectFuture[int], Chain] = {}
     receiver, sender = multiprocessing.Pipe(duplex=False)
     size = min(workers(params), len(waiting))
-    with ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=(os.getpid(), sender)) as runner:
+    pool = ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=(os.getpid(), sender))
+    with pool as runner, _workers_that_stop_at_once():
         while waiting or running:
             while waiting and len(running) < size:
                 chain = waiting.pop(0)
@@ -45,6 +47,20 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
                 heard(Chain(arm, seed), generation)
             for future in ended:
                 yield running.pop(future), _failure(future)
+
+
+@contextmanager
+def _workers_that_stop_at_once() -> Iterator[None]:
+    """Kill the workers when the block is left by an error or a signal: the pool would wait for the end of their chains.
+
+    A generation is a transaction, so nothing valid is lost.
+    """
+    try:
+        yield
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
 
 
 def _has_ended(future: PrefectFuture[int]) -> bool:

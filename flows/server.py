@@ -101,7 +101,7 @@ def own_server(port: int | None = None, pages: bool = True) -> Iterator[Server]:
     finally:
         child.terminate()
         try:
-            child.wait(timeout=10)
+            child.wait(timeout=2)
         except subprocess.TimeoutExpired:
             child.kill()
 

@@ -185,7 +185,7 @@ class Versions:
         try:
             with _said_by_dvc():
                 stale: dict[str, Any] = self._repo.status(targets=targets)
-        except RunFailed:
+        except Exception:  # a lock that was cut can break DVC anywhere
             if not _drop_damaged_locks():
                 raise
             self._repo = _open()

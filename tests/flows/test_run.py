@@ -4,8 +4,12 @@ import os
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pandas as pd
+import pytest
+
+VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
 
 def test_a_run_makes_report_curves_and_a_table_of_times(finished):
@@ -39,21 +43,18 @@ def test_dvc_repro_alone_and_one_arm_after_the_other_give_the_flows_hashes(finis
     alone = project("alone")
     alone.run("dvc", "repro")
     assert alone.locks() == finished.locks()
-    sequence = project("sequence")
-    for arm in ("sims", "standard"):
-        sequence.run("flows.cli", "run", "--arm", arm)
+    sequence = project("sequence", edit=lambda text: text.replace("workers: auto", "workers: 1"))
+    sequence.run("flows.cli", "run")
     assert sequence.locks() == finished.locks()
 
 
-def test_verify_agrees_and_names_the_file_with_a_flipped_byte(project):
-    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
-    copy.run("dvc", "repro")
-    assert "0 differences" in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "1")
-    path = copy.folder / "runs/smoke/sims/seed0/g001/synthetic.npy"
+def test_verify_agrees_and_names_the_file_with_a_flipped_byte(finished_copy):
+    assert "1 generations verified, 0 differences" in finished_copy.run(*VERIFY, "--generation", "1")
+    path = finished_copy.folder / "runs/smoke/sims/seed0/g002/synthetic.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert str(path.relative_to(copy.folder)) in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "1", code=1)
+    assert str(path.relative_to(finished_copy.folder)) in finished_copy.run(*VERIFY, "--generation", "2", code=1)
 
 
 def test_dvc_repro_makes_a_changed_arm_and_added_generations_and_nothing_else(project):
@@ -135,6 +136,30 @@ def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashe
     assert "sims/seed0           generation   2/4" not in output
     assert (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
     assert killed.locks() == undisturbed.locks()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
+def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(project, sign):
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 99"))
+    process = copy.start("flows.cli", "run")
+    for line in process.stderr:
+        if "generation   2/99" in line:
+            break
+    began = time.monotonic()
+    os.kill(process.pid, sign)
+    process.wait(timeout=30)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert "the same command goes on" in process.stderr.read()
+    time.sleep(1.5)
+    assert not [line for line in Path("/proc").glob("[0-9]*/environ") if _works_in(line.parent, copy.folder)]
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").resolve() == folder.resolve() and process.name != str(os.getpid())
+    except OSError:
+        return False
 
 
 def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step(project):
