@@ -57,19 +57,14 @@ def test_verify_agrees_and_names_the_file_with_a_flipped_byte(finished_copy):
     assert str(path.relative_to(finished_copy.folder)) in finished_copy.run(*VERIFY, "--generation", "2", code=1)
 
 
-def test_dvc_repro_makes_a_changed_arm_and_added_generations_and_nothing_else(project):
-    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
-    copy.run("dvc", "repro")
-    params = copy.folder / "params.yaml"
-    params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.5"))
-    output = copy.run("dvc", "repro")
-    assert "Running stage 'runs/smoke/sims/seed0/g001" in output
-    assert "Running stage 'runs/smoke/standard" not in output
-    params.write_text(params.read_text().replace("generations: 1", "generations: 2"))
-    output = copy.run("dvc", "repro")
-    assert "Running stage 'runs/smoke/sims/seed0/g002" in output
-    assert "Running stage 'runs/smoke/sims/seed0/g001" not in output
-    assert "Data and pipelines are up to date." in copy.run("dvc", "repro")
+def test_dvc_repro_makes_added_generations_and_nothing_else(finished_copy):
+    params = finished_copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("generations: 2", "generations: 3"))
+    output = finished_copy.run("dvc", "repro")
+    for arm in ("sims", "standard"):
+        assert f"Running stage 'runs/smoke/{arm}/seed0/g003" in output
+        assert f"Running stage 'runs/smoke/{arm}/seed0/g002" not in output
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
 
 
 def test_dvc_repro_says_so_when_recipes_no_longer_fit_and_then_makes_what_is_left(finished_copy):
@@ -107,12 +102,15 @@ def test_more_generations_than_params_yaml_says_extend_the_chain(finished_copy):
     assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
 
 
-def test_sims_without_guidance_gives_the_standard_arms_bytes(project):
-    copy = project(edit=lambda text: text.replace("guidance: 1.0", "guidance: 0.0"))
-    copy.run("dvc", "repro")
+def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_standard_arms_bytes(finished_copy):
+    params = finished_copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.0"))
+    output = finished_copy.run("dvc", "repro")
+    assert "Running stage 'runs/smoke/sims/seed0/g001" in output
+    assert "Running stage 'runs/smoke/standard" not in output
     for generation in ("g001", "g002"):
-        sims, standard = (copy.folder / f"runs/smoke/{arm}/seed0/{generation}/synthetic.npy" for arm in ("sims", "standard"))
-        assert sims.read_bytes() == standard.read_bytes()
+        arms = [finished_copy.folder / f"runs/smoke/{arm}/seed0/{generation}" for arm in ("sims", "standard")]
+        assert (arms[0] / "synthetic.npy").read_bytes() == (arms[1] / "synthetic.npy").read_bytes()
 
 
 def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashes(project):
