@@ -57,7 +57,6 @@ def _parser() -> Parser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    began = time.time()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by whatever signal, it ends in order
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
@@ -77,22 +76,21 @@ def _run(given: argparse.Namespace) -> None:
         # the server needs some seconds to start: what the flow needs first is made meanwhile
         from flows.loop import self_consuming
         from pipeline.preparation import prepare
-        from pipeline.tracking import prepare_store
         from pipeline.versioning import Versions
 
-        prepare_store(params)
         prepare(Versions(params), params)
         server.wait(prefect)
-        self_consuming(given.arm, given.seed, given.generations, began)
-    _say_where(params, began)
+        self_consuming(given.arm, given.seed, given.generations)
+    _say_where(params)
 
 
-def _say_where(params: Params, began: float) -> None:
+def _say_where(params: Params) -> None:
+    from pipeline.clock import process_start
     from pipeline.timetable import time_table
     from pipeline.tracking import curves
 
     layout = Layout(params.experiment)
-    table = time_table(layout, began, time.time())
+    table = time_table(layout, process_start(), time.time())
     table["share"] = table["share"].map("{:.1%}".format)
     print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
     print(f"\nreport   {layout.page}")

@@ -26,10 +26,10 @@ def serve_forever() -> None:
         from flows.loop import self_consuming
         from pipeline.tracking import curves
 
-        arms: dict[str, list[str] | None] = {**{arm: [arm] for arm in params.arms}, "compare": None}
+        arms: dict[str, str | None] = {**{arm: arm for arm in params.arms}, "compare": None}
         deployments = [
-            cast(RunnerDeployment, self_consuming.to_deployment(name, parameters={"arms": chosen}, tags=[params.experiment]))
-            for name, chosen in arms.items()
+            cast(RunnerDeployment, self_consuming.to_deployment(name, tags=[params.experiment, name], parameters={"arm": arm}))
+            for name, arm in arms.items()
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
         print(f"curves   {curves()}", file=sys.stderr)

@@ -4,56 +4,71 @@ import os
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from pydantic import AfterValidator
 
 from flows.engine import run_chains
+from flows.page import Page
 from flows.plan import select
-from pipeline.chains import Chain
-from pipeline.clock import note, timed
-from pipeline.errors import RunFailed
+from pipeline.chains import Chain, check_arm
+from pipeline.clock import note, process_start, timed
+from pipeline.errors import BadInput, RunFailed
 from pipeline.layout import PARAMS, Layout
-from pipeline.params import Params, load
+from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
-from pipeline.tracking import ChainTracker, prepare_store
+from pipeline.tracking import ChainTracker
 from pipeline.versioning import Versions, render
 
 ROOT = Path(__file__).resolve().parents[1]
 PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
 
 
+def _known(arm: str) -> str:
+    """Refuse an unknown arm where Prefect validates the parameters, before anything starts."""
+    try:
+        check_arm(load(project_root() / PARAMS), arm)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return arm
+
+
+Arm = Annotated[str, AfterValidator(_known)]
+
+
 def _run_name() -> str:
     """What the run is called on Prefect's pages: its arms, seeds and generations."""
     given = runtime.flow_run.parameters
-    parts = [" ".join(given.get("arms") or ["all arms"])]
+    arm = given.get("arm") or "all arms"
+    parts = [arm if isinstance(arm, str) else " ".join(arm)]
     parts += [f"{key} {given[key]}" for key in ("seeds", "generations") if given.get(key)]
     return ", ".join(parts)
 
 
 @flow(name="self-consuming", flow_run_name=_run_name)
 def self_consuming(
-    arms: list[str] | None = None, seeds: list[int] | None = None, generations: int | None = None, began: float | None = None
+    arm: Arm | list[Arm] | None = None, seeds: list[Seed] | None = None, generations: Generations | None = None
 ) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
     Args:
-        arms: which arms; all of them when not given.
+        arm: which arm or arms; all of them when not given.
         seeds: which seeds; all of them when not given.
         generations: how many generations; as params.yaml says when not given.
-        began: when the run began, in seconds since the epoch, for the table of times; now when not given.
     """
-    began = began or time.time()
+    began = process_start()
     root = project_root()
     os.chdir(root)
     params = load(Path(PARAMS))
-    wanted = select(params, arms, seeds, generations)
+    wanted = select(params, [arm] if isinstance(arm, str) else arm, seeds, generations)
     versions = Versions(params)
     PREPARE(versions, params)
     plan(versions, params, wanted)
-    prepare_store(params)
-    failures = follow_chains(root, params, wanted)
-    write_report(versions, params, wanted, began)
+    page = Page(params, wanted)
+    failures = follow_chains(root, params, wanted, page)
+    page.report(write_report(versions, params, wanted, began))
     note(Layout(params.experiment).runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
@@ -72,17 +87,19 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
         versions.commit("plan")
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int]) -> list[str]:
-    """Run the chains and log their generations in MLflow as they come; gives what failed."""
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Page) -> list[str]:
+    """Run the chains, and show and log their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     trackers = {chain: ChainTracker(params, chain) for chain in wanted}
 
     def heard(chain: Chain, generation: int) -> None:
         with timed(layout.chain(chain), "track", generation=generation):
             track(trackers[chain], layout.generation(chain, generation))
+            page.reached(chain, generation)
 
     for chain, failure in run_chains(root, params, wanted, heard):
         trackers[chain].end("FAILED" if failure else "FINISHED")
+        page.ended(chain, trackers[chain])
         failures += [failure] if failure else []
         import_module("pipeline.report")  # its libraries are heavy: load them while other chains run
     return failures
@@ -95,10 +112,11 @@ def track(tracker: ChainTracker, folder: Path) -> None:
 
 
 @task(name="report", cache_policy=NO_CACHE)
-def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], began: float) -> None:
-    """Rebuild the report and record it."""
+def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], began: float) -> Path:
+    """Rebuild the report and record it; gives its page's path."""
     from pipeline import report
 
     versions.check_params()
-    report.build(params, wanted, began)
+    path = report.build(params, wanted, began)
     versions.commit("report")
+    return path

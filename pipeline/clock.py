@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from pipeline.layout import TIMINGS
+
+
+def process_start() -> float:
+    """When this process began, in seconds since the epoch: its imports count too."""
+    return psutil.Process().create_time()
 
 
 @contextmanager

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from threadpoolctl import threadpool_limits
+from torch import nn
 
 from models.denoiser import Denoise, Denoiser
 from models.networks import NETWORKS
 from models.sampler import karras_sigmas, latents, sample_heun
 from models.training import Budget
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, RunFailed
 from pipeline.files import write_bytes
 from pipeline.params import Params, Training
 
@@ -56,8 +58,16 @@ def save_denoiser(path: Path, denoiser: Denoiser) -> None:
 def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:
     """Read the weights into a denoiser of params.yaml's network."""
     denoiser = fresh_denoiser(params, shape, seed=0)
-    denoiser.load_state_dict(load_file(path))
+    load_weights(path, denoiser)
     return denoiser.to(device)
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Read a safetensors file, which cannot hold code, into a module. Raises RunFailed for a damaged or unfitting one."""
+    try:
+        module.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise RunFailed(f"{path} is no valid weights file: {' '.join(str(error).split())}") from None
 
 
 def budget(training: Training, params: Params) -> Budget:

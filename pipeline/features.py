@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from models.classifier import Classifier, accuracy, fit
+from pipeline.compute import load_weights
 from pipeline.datasets import Array, Images, Labelled, decode
 from pipeline.files import write_bytes
 from pipeline.seeds import derive
@@ -46,7 +47,7 @@ def save_classifier(model: Classifier, path: Path) -> None:
 def load_classifier(path: Path, source: Images) -> Classifier:
     """Read the weights of a classifier for the dataset."""
     model = _untrained(source)
-    model.load_state_dict(load_file(path))
+    load_weights(path, model)
     return model.requires_grad_(False).eval()
 
 

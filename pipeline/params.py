@@ -18,6 +18,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 MAX_GENERATIONS = 999
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
 
 
@@ -160,7 +161,7 @@ class Params(Section):
     """The whole experiment."""
 
     experiment: Name
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     generations: Generations
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     data: Annotated[GaussianData | MixtureData | DigitsData, Field(discriminator="kind")]

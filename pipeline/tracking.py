@@ -24,6 +24,8 @@ from pipeline.versioning import digests, finished
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
 PARENT = "experiment"
+LOCAL_PAGES = "http://127.0.0.1:5000"
+"""Where `mlflow ui` shows its pages."""
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
 
@@ -92,6 +94,13 @@ class ChainTracker:
         """Write the points of finished generations that the run does not have yet."""
         self._try(lambda: self._track(folders))
 
+    def address(self) -> str | None:
+        """Where the run's page is: on the tracking server, or on `mlflow ui` of this machine; None where MLflow is away."""
+        if self.broken:
+            return None
+        server = store_uri() if store_uri().startswith("http") else LOCAL_PAGES
+        return f"{server}/#/experiments/{self._store.experiment_id}/runs/{self._run}"
+
     def end(self, status: str = "FINISHED") -> None:
         """Set the run's status to FINISHED or FAILED."""
         self._try(lambda: self._store.client.set_terminated(self._run, status))
@@ -150,14 +159,6 @@ class ChainTracker:
         del self._run, self._logged
         for folder in finished(self.params, self.chain, MAX_GENERATIONS):
             self._log(folder, read_json(folder / METRICS))
-
-
-def prepare_store(params: Params) -> None:
-    """Set the store up once before chains write to it side by side; a failure is only a warning."""
-    try:
-        Store(params).parent()
-    except Exception as error:
-        log.warning("MLflow cannot be reached (%s); the run goes on without it", _first_line(error))
 
 
 def rebuild(params: Params) -> int:
