@@ -114,8 +114,8 @@ def _status(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
+    from pipeline.locks import finished
     from pipeline.verification import differences
-    from pipeline.versioning import finished
 
     params = load(Path(PARAMS))
     wrong = checked = 0

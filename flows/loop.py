@@ -19,8 +19,9 @@ from pipeline.errors import BadInput, RunFailed
 from pipeline.layout import PARAMS, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
+from pipeline.recipes import render
 from pipeline.tracking import ChainTracker
-from pipeline.versioning import Versions, render
+from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
 PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)

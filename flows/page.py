@@ -9,9 +9,9 @@ from prefect.artifacts import create_link_artifact, create_progress_artifact, cr
 from pipeline.chains import Chain
 from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
+from pipeline.locks import digests, finished
 from pipeline.params import Params
 from pipeline.tracking import ChainTracker, curves
-from pipeline.versioning import digests, finished
 
 
 class Page:

@@ -6,8 +6,9 @@ from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
 from pipeline.layout import Layout
 from pipeline.params import MAX_GENERATIONS, Params
+from pipeline.recipes import render
 from pipeline.strategies import STRATEGIES
-from pipeline.versioning import Versions, render
+from pipeline.versioning import Versions
 
 
 def select(params: Params, arms: list[str] | None, seeds: list[int] | None, generations: int | None) -> dict[Chain, int]:

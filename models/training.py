@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,8 +12,20 @@ from torch.nn.functional import mse_loss
 
 from models.denoiser import Denoiser, log_normal, regression
 
+State = dict[str, Tensor]
 SeedOf = Callable[[str, int], int]
 """(stream, index) -> 64-bit seed; streams are "batches" (index: epoch) and "noise" (index: chunk)."""
+
+
+class Checkpoint(Protocol):
+    """Where the state of a training that is under way is kept."""
+
+    def load(self) -> State | None:
+        """The state that was kept last; None at the start."""
+
+    def keep(self, state: State) -> None:
+        """Keep the state, in place of the former."""
+
 
 CHUNK_STEPS = 64
 """Batches are prepared so many steps at a time ..."""
@@ -51,13 +64,19 @@ class Budget:
         return 0.5 ** (1 / (self.ema * (step + 1))) if self.ema else 0.0
 
 
-def batches(data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The network's inputs, c_noise and targets, one batch a step.
+def chunk_steps(data: Tensor, budget: Budget) -> int:
+    """How many steps' batches are prepared at a time."""
+    return max(1, min(CHUNK_STEPS, CHUNK_VALUES // (budget.batch * data[0].numel())))
 
-    Every epoch is a permutation of its own; what step k gets is a function of k and the seeds alone.
+
+def batches(
+    data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf, start: int = 0
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The network's inputs, c_noise and targets, one batch a step, from step `start` on (a multiple of `chunk_steps`).
+
+    Every epoch is a permutation of its own; what a step gets is a function of its number, the budget and the seeds alone.
     """
-    per_step = budget.batch * data[0].numel()
-    chunk = max(1, min(CHUNK_STEPS, CHUNK_VALUES // per_step))
+    chunk = chunk_steps(data, budget)
     generator = torch.Generator(data.device)
     order = torch.empty(0, dtype=torch.int64, device=data.device)
     epoch = 0
@@ -68,6 +87,8 @@ def batches(data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf) ->
             order = torch.cat([order, torch.randperm(len(data), generator=generator, device=data.device)])
             epoch += 1
         picked, order = order[:size], order[size:]
+        if first < start:
+            continue
         generator.manual_seed(seed_of("noise", index))
         sigma = log_normal(generator, (size,), budget.p_mean, budget.p_std)
         y = data[picked]
@@ -75,10 +96,13 @@ def batches(data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf) ->
         yield from zip(*(part.split(budget.batch) for part in regression(y, noise, sigma, sigma_data)))
 
 
-def train(denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf) -> Denoiser:
+def train(
+    denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf, checkpoint: Checkpoint | None = None, images: int = 0
+) -> Denoiser:
     """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
 
-    Raises NonFiniteLoss.
+    With a checkpoint, the state is kept whenever `images` more have been seen, and a training that was stopped goes on from
+    there, to the same bits. Raises NonFiniteLoss.
     """
     model = deepcopy(denoiser).to(data.device)
     average = deepcopy(model).requires_grad_(False)
@@ -86,7 +110,9 @@ def train(denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf) -> 
     averages: list[Tensor] = list(average.parameters())
     optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
     losses = torch.zeros(CHUNK_STEPS, device=data.device)
-    for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of)):
+    start = kept = _restore(checkpoint.load() if checkpoint else None, model, average, optimizer)
+    chunk = chunk_steps(data, budget)
+    for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of, start), start):
         optimizer.param_groups[0]["lr"] = budget.rate(step)
         loss = mse_loss(model.network(x, c_noise), target)
         optimizer.zero_grad()
@@ -97,7 +123,35 @@ def train(denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf) -> 
         losses[step % CHUNK_STEPS] = loss.detach()
         if step % CHUNK_STEPS == CHUNK_STEPS - 1 or step == budget.steps - 1:
             _check_finite(losses, step, budget)
+        if checkpoint and (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= images:
+            kept = step + 1
+            checkpoint.keep(_state(kept, model, average, optimizer))
     return average
+
+
+def _state(step: int, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> State:
+    """All that the rest of a training depends on, as tensors with names."""
+    state = {"step": torch.tensor(step)}
+    state |= {f"model.{name}": value for name, value in model.state_dict().items()}
+    state |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        state |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+
+def _restore(state: State | None, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> int:
+    """Take up a state where there is one; gives the number of steps that are done."""
+    if state is None:
+        return 0
+    for prefix, module in (("model.", model), ("average.", average)):
+        module.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
+    moments: dict[int, State] = {}
+    for name, value in state.items():
+        if name.startswith("optimizer."):
+            _, index, moment = name.split(".")
+            moments.setdefault(int(index), {})[moment] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(state["step"])
 
 
 def _check_finite(losses: Tensor, step: int, budget: Budget) -> None:

@@ -30,9 +30,9 @@ def _run(given: argparse.Namespace) -> None:
     """Each stage imports what it needs, since it starts a process of its own."""
     params = load(Path(PARAMS))
     if given.stage == "plan":
-        from pipeline import versioning
+        from pipeline.recipes import plan_stage
 
-        versioning.plan_stage(params)
+        plan_stage(params)
     elif given.stage == "report":
         from pipeline import report
 
@@ -48,7 +48,7 @@ def _run(given: argparse.Namespace) -> None:
         make_base(params, given.seed)
     else:
         from pipeline.generation import make_generation
-        from pipeline.versioning import check_recipe
+        from pipeline.recipes import check_recipe
 
         if given.experiment != params.experiment:
             raise BadInput(

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadInput
-from pipeline.params import Params
+from pipeline.params import Auxiliary, Params, Training
 from pipeline.strategies import STRATEGIES
 
-READ = ("data", "n_synthetic", "network", "noise", "train", "sampler", "evaluation", "engine.threads")
-"""The params that every generation reads; the arm's own and the auxiliary's come on top."""
+READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation", "engine.threads")
+"""The params that every generation reads; those of its trainings and the arm's own come on top."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,14 @@ def check_seed(params: Params, seed: int) -> None:
 
 def decisive(params: Params, chain: Chain) -> dict[str, Any]:
     """The values of params.yaml that the chain's numbers depend on, by their dotted keys."""
-    keys = [*READ, f"arms.{chain.arm}.loop", f"arms.{chain.arm}.strategy"]
+    keys = [*READ, *_budget("train", Training), f"arms.{chain.arm}.loop", f"arms.{chain.arm}.strategy"]
     if STRATEGIES[params.arms[chain.arm].strategy].guided:
-        keys += ["auxiliary", f"arms.{chain.arm}.guidance"]
+        keys += [*_budget("auxiliary", Auxiliary), f"arms.{chain.arm}.guidance"]
     return {key: _look_up(params.model_dump(mode="json"), key) for key in keys}
+
+
+def _budget(section: str, kind: type[Training]) -> list[str]:
+    return [f"{section}.{field}" for field in kind.model_fields if field != "checkpoint_images"]
 
 
 def _look_up(nested: dict[str, Any], key: str) -> Any:

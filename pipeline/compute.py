@@ -52,7 +52,12 @@ def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoise
 
 def save_denoiser(path: Path, denoiser: Denoiser) -> None:
     """Write the weights as safetensors, atomically."""
-    write_bytes(path, save({name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()}))
+    write_bytes(path, weights(denoiser))
+
+
+def weights(denoiser: Denoiser) -> bytes:
+    """The weights as the content of a safetensors file."""
+    return save({name: value.detach().cpu().contiguous() for name, value in denoiser.state_dict().items()})
 
 
 def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:

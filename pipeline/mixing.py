@@ -7,9 +7,9 @@ Adding one: write it, name it in `LOOPS`; arms of params.yaml select it by `loop
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.datasets import Array
-
+Array = NDArray[np.generic]
 Loop = Callable[[Array, Array], Array]
 
 

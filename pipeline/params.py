@@ -78,7 +78,7 @@ class Network(Section):
 
 
 class Training(Section):
-    """A training budget: images seen = steps x batch."""
+    """A training budget: images seen = steps x batch. Checkpoints inside a training change no bits."""
 
     steps: Count
     batch: Count
@@ -86,6 +86,7 @@ class Training(Section):
     warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     schedule: Literal["cosine", "constant"]
     ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+    checkpoint_images: Count | None = None
 
 
 class Auxiliary(Training):

@@ -7,8 +7,8 @@ import pandas as pd
 from pipeline.chains import Chain, lengths
 from pipeline.files import read_json
 from pipeline.layout import METRICS, Layout
+from pipeline.locks import finished
 from pipeline.params import Params
-from pipeline.versioning import finished
 
 LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
 TAIL = 20

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import models
 from models.denoiser import Denoise, Denoiser
 from models.guidance import scaled, sims
 from models.training import train as fit
 from pipeline import compute
 from pipeline.chains import Chain
+from pipeline.checkpoints import FileCheckpoint
 from pipeline.datasets import Array, decode, encode
 from pipeline.evaluation import evaluate_samples
 from pipeline.files import read_array, write_array, write_bytes, write_json
@@ -135,7 +137,16 @@ def _fit(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose:
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
 
-    return fit(denoiser, tensor, compute.budget(training, job.params), seed_of)
+    budget = compute.budget(training, job.params)
+    if training.checkpoint_images is None:
+        return fit(denoiser, tensor, budget, seed_of)
+    path = job.work.with_name(f"{job.work.name}-{purpose}.safetensors")
+    code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
+    start = compute.weights(denoiser)
+    checkpoint = FileCheckpoint(path, code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode())
+    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images)
+    checkpoint.remove()
+    return trained
 
 
 def _model(job: Job, name: str) -> Denoiser:

@@ -18,8 +18,8 @@ from pipeline.chains import Chain, chains, decisive
 from pipeline.errors import RunFailed
 from pipeline.files import read_json
 from pipeline.layout import METRICS, PICTURE, SYNTHETIC
+from pipeline.locks import digests, finished
 from pipeline.params import MAX_GENERATIONS, Params
-from pipeline.versioning import digests, finished
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"

@@ -9,9 +9,9 @@ from pipeline import compute
 from pipeline.chains import Chain
 from pipeline.generation import said_of
 from pipeline.layout import BASE, Layout
+from pipeline.locks import digests
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job, train_base
-from pipeline.versioning import digests
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 from models.denoiser import Denoiser
 from models.networks import MLP
 from models.training import Budget, batches, train
+from pipeline.checkpoints import FileCheckpoint
 from pipeline.seeds import derive
 
 
@@ -59,3 +60,42 @@ def test_training_denoises_better_than_the_prior_of_the_preconditioning():
     noisy, sigma = data + 0.5 * torch.randn_like(data), torch.tensor(0.5)
     errors = [float((model(noisy, sigma) - data).square().mean()) for model in (start, trained)]
     assert errors[1] < errors[0] / 4
+
+
+class Stopping(FileCheckpoint):
+    """Stops the training when it keeps its second state, as a kill would."""
+
+    kept = 0
+
+    def keep(self, state) -> None:
+        super().keep(state)
+        self.kept += 1
+        if self.kept == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
+    torch.manual_seed(0)
+    start, data, long = Denoiser(MLP((2,), 8, 1, 4), 1.0), torch.randn(50, 2), budget(steps=300)
+    chunks = []
+
+    def counted(stream: str, index: int) -> int:
+        chunks.extend([index] if stream == "noise" else [])
+        return seeds(stream, index)
+
+    undisturbed = train(start, data, long, seeds)
+    with pytest.raises(KeyboardInterrupt):
+        train(start, data, long, seeds, Stopping(tmp_path / "state.safetensors", b"this"), 100 * long.batch)
+    resumed = train(start, data, long, counted, FileCheckpoint(tmp_path / "state.safetensors", b"this"), 100 * long.batch)
+    assert chunks == [4]
+    for a, b in zip(undisturbed.parameters(), resumed.parameters()):
+        assert torch.equal(a, b)
+
+
+def test_a_checkpoint_of_another_training_and_a_damaged_one_are_not_taken_up(tmp_path):
+    path = tmp_path / "state.safetensors"
+    FileCheckpoint(path, b"this").keep({"step": torch.tensor(64)})
+    assert FileCheckpoint(path, b"other").load() is None
+    assert FileCheckpoint(path, b"this").load() == {"step": torch.tensor(64)}
+    path.write_bytes(path.read_bytes()[:-3])
+    assert FileCheckpoint(path, b"this").load() is None

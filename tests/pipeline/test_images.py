@@ -19,7 +19,7 @@ def digits(tmp_path, monkeypatch):
 
     raw = load(Path("presets/digits.yaml")).model_dump(mode="json", exclude_none=True)
     raw["train"] |= {"steps": 30, "batch": 64}
-    raw["auxiliary"] |= {"steps": 10, "batch": 64, "n": 200}
+    raw["auxiliary"] |= {"steps": 10, "batch": 64, "n": 200, "checkpoint_images": 64}
     raw["evaluation"] |= {"n": 200}
     raw |= {"n_synthetic": 100, "generations": 2}
     monkeypatch.chdir(tmp_path)

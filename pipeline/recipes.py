@@ -1,0 +1,122 @@
+"""The recipes: every generation's dvc.yaml, rendered from params.yaml by one pure function."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths
+from pipeline.errors import BadInput, RunFailed
+from pipeline.files import write_json, write_text
+from pipeline.layout import AUXILIARY, BASE, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
+from pipeline.params import Params
+from pipeline.strategies import STRATEGIES
+
+PYTHON = 'PATH=".venv/bin:$PATH" python'
+"""The environment's Python, whether it is activated or not."""
+
+CODE = (
+    "models",
+    "pipeline/checkpoints.py",
+    "pipeline/compute.py",
+    "pipeline/datasets.py",
+    "pipeline/evaluation.py",
+    "pipeline/features.py",
+    "pipeline/files.py",
+    "pipeline/metrics.py",
+    "pipeline/mixing.py",
+    "pipeline/pictures.py",
+    "pipeline/seeds.py",
+    "pipeline/steps.py",
+    "pipeline/strategies.py",
+)
+"""The files that decide a generation's bytes."""
+
+AGAIN = "the recipes did not fit params.yaml and have been rendered anew: give the same command again"
+
+
+def recipe(params: Params, chain: Chain, generation: int) -> str:
+    """The text of a generation's dvc.yaml."""
+    layout = Layout(params.experiment)
+    guided = STRATEGIES[params.arms[chain.arm].strategy].guided
+    deps = [*CODE, str(layout.real(chain.seed))]
+    if params.evaluation.extractor == "classifier":
+        deps += [str(layout.extractor), str(layout.reference)]
+    deps.append(str(predecessor(layout, chain, generation)))
+    folder = layout.generation(chain, generation)
+    outs = [str(folder / name) for name in (BASE, *((AUXILIARY,) if guided else ()), SYNTHETIC, PICTURE)]
+    up = "/".join([".."] * len(folder.parts))
+    words = f"--experiment {params.experiment} --arm {chain.arm} --seed {chain.seed} --generation {generation}"
+    return (
+        "# rendered from params.yaml; changes here are overwritten\n"
+        f"stages:\n  generation:\n    wdir: {up}\n    cmd: {PYTHON} -m pipeline generation {words}\n"
+        f"    deps:\n{_lines(deps)}    params:\n{_lines(decisive(params, chain))}    outs:\n{_lines(outs)}"
+        f"    metrics:\n{_lines([str(folder / METRICS)])}"
+    )
+
+
+def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool, bool]:
+    """Write the recipes of all generations that are missing or differ, and take away those that params.yaml has no longer.
+
+    Data and locks stay. `longer` extends chains beyond params.yaml's number of generations. Says whether there are new
+    generations, and whether recipes that DVC may have read already were wrong.
+    """
+    layout = Layout(params.experiment)
+    wanted = lengths(params, longer)
+    texts = {
+        layout.generation(chain, number) / RECIPE: recipe(params, chain, number)
+        for chain, length in wanted.items()
+        for number in range(1, length + 1)
+    }
+    there = {path: path.read_text(encoding="utf-8") for path in layout.runs.glob(f"*/seed*/g*/{RECIPE}")}
+    chain_folders = {layout.chain(chain) for chain in wanted}
+    for surplus in there.keys() - texts.keys():
+        surplus.unlink()
+    for path, text in texts.items():
+        if there.get(path) != text:
+            write_text(path, text)
+    write_json(layout.runs / "plan.json", {str(chain): params.length(chain.arm) for chain in wanted})
+    wrong = any(path.parents[1] not in chain_folders or texts.get(path, text) != text for path, text in there.items())
+    return bool(texts.keys() - there.keys()), wrong
+
+
+def plan_stage(params: Params) -> None:
+    """The `plan` stage: render the recipes, and reproduce them where the running DVC cannot know them yet.
+
+    DVC reads all recipes before it starts. So after a fresh clone a plain `dvc repro` sees the root's stages alone, and this
+    one starts a second DVC for the chains. Raises RunFailed where DVC has read recipes that are wrong by now.
+    """
+    new, wrong = render(params)
+    if wrong:
+        raise RunFailed(AGAIN)
+    if not new:
+        return
+    ends = [Layout(params.experiment).generation(chain, params.length(chain.arm)) / RECIPE for chain in chains(params)]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *map(str, ends)]
+    if subprocess.run(command, check=False).returncode:
+        raise RunFailed("dvc repro of the chains failed; the same command goes on where it stopped")
+
+
+def check_recipe(params: Params, chain: Chain, generation: int) -> None:
+    """Raise RunFailed where the recipe that DVC follows does not fit params.yaml, BadInput where there never was one."""
+    path = Layout(params.experiment).generation(chain, generation) / RECIPE
+    if not path.exists():
+        check_arm(params, chain.arm)
+        check_seed(params, chain.seed)
+        raise BadInput(
+            f"generation: {generation} is not allowed: there is no {path} (self-consuming run or dvc repro writes it)"
+        )
+    elif chain not in chains(params) or path.read_text(encoding="utf-8") != recipe(params, chain, generation):
+        render(params)
+        raise RunFailed(AGAIN)
+
+
+def predecessor(layout: Layout, chain: Chain, generation: int) -> Path:
+    """What a generation is made from: the shared base model, or the output of the generation before."""
+    if generation == 1:
+        return layout.base(chain.seed) / BASE
+    return layout.generation(chain, generation - 1) / SYNTHETIC
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "".join(f"    - {item}\n" for item in items)
