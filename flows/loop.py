@@ -16,10 +16,11 @@ from flows.plan import select
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start, timed
 from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import PARAMS, Layout
+from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
 from pipeline.recipes import render
+from pipeline.remote import Remote
 from pipeline.tracking import ChainTracker
 from pipeline.versioning import Versions
 
@@ -68,8 +69,10 @@ def self_consuming(
     PREPARE(versions, params)
     plan(versions, params, wanted)
     page = Page(params, wanted)
-    failures = follow_chains(root, params, wanted, page)
+    remote = Remote(versions, params)
+    failures = follow_chains(root, params, wanted, page, remote)
     page.report(write_report(versions, params, wanted, began))
+    remote.finish()
     note(Layout(params.experiment).runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
@@ -88,8 +91,8 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
         versions.commit("plan")
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Page) -> list[str]:
-    """Run the chains, and show and log their generations as they come; gives what failed."""
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Page, remote: Remote) -> list[str]:
+    """Run the chains; show, log and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     trackers = {chain: ChainTracker(params, chain) for chain in wanted}
 
@@ -97,6 +100,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Pa
         with timed(layout.chain(chain), "track", generation=generation):
             track(trackers[chain], layout.generation(chain, generation))
             page.reached(chain, generation)
+        remote.push(str(layout.generation(chain, generation) / RECIPE))
 
     for chain, failure in run_chains(root, params, wanted, heard):
         trackers[chain].end("FAILED" if failure else "FINISHED")

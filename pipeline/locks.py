@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.chains import Chain, decisive
-from pipeline.layout import LOCK, METRICS, PARAMS, SYNTHETIC, Layout
+from pipeline.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.recipes import predecessor
 
@@ -33,6 +33,14 @@ def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
         output = _hashes(stage, "outs")[str(folder / SYNTHETIC)]
         found.append(folder)
     return found
+
+
+def absent(experiment: str) -> list[str]:
+    """DVC's names of the stages whose locks name outputs that are not here: made elsewhere, or taken away."""
+    roots = {stage: locked for stage, locked in _read(Path(LOCK)).items() if stage.startswith(("data", "base@"))}
+    folders = [lock.parent for lock in sorted((Layout(experiment).runs).glob(f"*/seed*/g*/{LOCK}"))]
+    recipes = {str(folder / RECIPE): _locked(folder) for folder in folders if (folder / RECIPE).exists()}
+    return [name for name, stage in (roots | recipes).items() if not all(Path(out).exists() for out in _hashes(stage, "outs"))]
 
 
 def drop_damaged_locks() -> list[Path]:

@@ -175,6 +175,7 @@ class Params(Section):
     evaluation: Evaluation
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
     engine: Engine
+    remote: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":

@@ -5,16 +5,19 @@ from pipeline.files import owned
 from pipeline.generation import make_base, make_data
 from pipeline.layout import Layout
 from pipeline.params import Params
+from pipeline.remote import Remote
 from pipeline.versioning import Versions
 
 
 def prepare(versions: Versions, params: Params) -> None:
-    """Make the real data and every seed's base model where they are not current.
+    """Make the real data and every seed's base model where they are not current; with a remote, bring what it has first.
 
-    Raises BadInput for a device that is not there.
+    Raises BadInput for a device or a remote that is not there.
     """
     device_of(params)
+    remote = Remote(versions, params)
     with owned(Layout(params.experiment).runs, wait=True):
+        remote.pull()
         if not versions.stage_is_current("data"):
             make_data(params)
             versions.commit("data")
@@ -22,3 +25,6 @@ def prepare(versions: Versions, params: Params) -> None:
             if not versions.stage_is_current(f"base@{seed}"):
                 make_base(params, seed)
                 versions.commit(f"base@{seed}")
+    for stage in ("data", *(f"base@{seed}" for seed in params.seeds)):
+        remote.push(stage)
+    remote.finish()

@@ -48,6 +48,20 @@ class Versions:
         with _said_by_dvc():
             self._repo.commit(target, force=True, relink=False)
 
+    def remotes(self) -> list[str]:
+        """The names of the remotes that DVC knows."""
+        return list(self._repo.config["remote"])
+
+    def push(self, targets: list[str], remote: str) -> None:
+        """Push the outputs of stages and recipes to a remote."""
+        with _said_by_dvc():
+            self._repo.push(targets, remote=remote)
+
+    def pull(self, targets: list[str], remote: str) -> None:
+        """Bring the outputs of stages and recipes from a remote, as far as it has them."""
+        with _said_by_dvc():
+            self._repo.pull(targets, remote=remote, allow_missing=True)
+
     def check_params(self) -> None:
         """Raise RunFailed when params.yaml is no longer what this process computes with."""
         text = Path(PARAMS).read_bytes()

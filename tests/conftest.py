@@ -40,6 +40,13 @@ class Project:
         (folder / "params.yaml").write_text(edit(text))
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
 
+    @classmethod
+    def of(cls, folder: Path) -> "Project":
+        """A project that is there already."""
+        project = cls.__new__(cls)
+        project.folder = folder
+        return project
+
     @property
     def environment(self) -> dict[str, str]:
         """The tests' Python first on the PATH, no server configured but the copy's own."""
@@ -85,9 +92,7 @@ def project(tmp_path: Path) -> Callable[..., Project]:
 def finished_copy(finished: Project, tmp_path: Path) -> Project:
     """A copy of the finished project (its DVC cache, stores and report included) that a test may change."""
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    copied = Project.__new__(Project)
-    copied.folder = tmp_path / "copy"
-    return copied
+    return Project.of(tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")
