@@ -1,11 +1,12 @@
 # make run                 the main job: environment, then the experiment of params.yaml (PRESET=digits make run for another)
 # make test                environment, then all tests
+# make torture             a run killed at 30 random moments: all hashes as in an undisturbed one (KILL_SEED=N for others)
 # make lint                ruff and mypy
 PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: run test lint clean
+.PHONY: run test torture lint clean
 
 run: $(READY)
 ifdef PRESET
@@ -15,6 +16,9 @@ endif
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+torture: $(READY)
+	KILLS=30 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py -k kills
 
 lint: $(READY)
 	$(BIN)/ruff check .

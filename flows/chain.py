@@ -19,6 +19,7 @@ from pipeline.errors import RunFailed
 from pipeline.files import owned, read_json
 from pipeline.generation import run_step, transaction
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
+from pipeline.locks import digests
 from pipeline.params import Params, load
 from pipeline.steps import STEPS, Job
 from pipeline.versioning import Versions
@@ -64,13 +65,14 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             if remade and folder in current:
                 current -= {folder} - versions.current([folder])
             remade = folder not in current
+            stale = remade and bool(digests(folder))
             if remade:
                 make(params, chain, number)
                 with timed(folder.parent, "commit", generation=number):
                     commit(versions, folder)
                 made += 1
             announce(chain, number)
-            progress.generation(number, read_json(folder / METRICS)["fid"], made=remade)
+            progress.generation(number, read_json(folder / METRICS)["fid"], made=remade, anew=stale)
     return made
 
 

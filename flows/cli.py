@@ -57,7 +57,8 @@ def _parser() -> Parser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by whatever signal, it ends in order
+    for sign in (signal.SIGINT, signal.SIGTERM):  # it ends in order by either, also as a shell's background job
+        signal.signal(sign, signal.default_int_handler)
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
 
@@ -80,7 +81,8 @@ def _run(given: argparse.Namespace) -> None:
 
         prepare(Versions(params), params)
         server.wait(prefect)
-        self_consuming(given.arm, given.seed, given.generations)
+        with server.watched(prefect):
+            self_consuming(given.arm, given.seed, given.generations)
     _say_where(params)
 
 

@@ -15,7 +15,7 @@ from flows.page import Page
 from flows.plan import select
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start, timed
-from pipeline.errors import BadInput, RunFailed
+from pipeline.errors import GOES_ON, BadInput, RunFailed
 from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
@@ -75,7 +75,7 @@ def self_consuming(
     remote.finish()
     note(Layout(params.experiment).runs, "run", began, time.time() - began)
     if failures:
-        raise RunFailed("; ".join(failures) + "; the same command goes on from the last finished generation")
+        raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
 
 
 def project_root() -> Path:

@@ -14,8 +14,8 @@ class Progress:
         self.started, self.made = time.monotonic(), 0
         self.first_fid: float | None = None
 
-    def generation(self, number: int, fid: float, made: bool) -> None:
-        """A generation is there, made now or found current; only the former gives a line."""
+    def generation(self, number: int, fid: float, made: bool, anew: bool) -> None:
+        """A generation is there, made now (anew: in place of one that was stale) or found current, which gives no line."""
         if number == 1:
             self.first_fid = fid
         if not made:
@@ -24,6 +24,7 @@ class Progress:
         left = (self.generations - number) * (time.monotonic() - self.started) / self.made
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
         line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {_clock(left)}"
+        line += "  made anew: files, code, params or inputs had changed" if anew else ""
         print(line, file=sys.stderr, flush=True)
 
 

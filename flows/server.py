@@ -1,9 +1,11 @@
 """The Prefect server: the configured one if it answers, otherwise one of our own for the time of a run."""
 
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -14,11 +16,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from flows.processes import end_with
-from pipeline.errors import BadInput, RunFailed
+from flows.processes import WATCH_SECONDS, end_with
+from pipeline.errors import GOES_ON, BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
+MISSED_ANSWERS = 5
 DIRECTLY = build_opener(ProxyHandler({}))
 """Asks a server on this machine without the detour over a proxy."""
 QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -115,6 +118,32 @@ def wait(server: Server) -> None:
         if time.monotonic() > until:
             raise RunFailed(f"the Prefect server did not answer at {server.api} within {START_SECONDS} s; see {LOG}")
         time.sleep(0.1)
+
+
+@contextmanager
+def watched(server: Server) -> Iterator[None]:
+    """End this process and its workers when the server goes away in the block: Prefect's client would retry for minutes.
+
+    Generations are transactions, so nothing valid is lost.
+    """
+    left = threading.Event()
+
+    def watch() -> None:
+        missed = 0
+        while missed < MISSED_ANSWERS and (server.process is None or server.process.poll() is None):
+            if left.wait(WATCH_SECONDS):
+                return
+            missed = 0 if answers(server.api) else missed + 1
+        print(f"failed: the Prefect server at {server.api} is gone; {GOES_ON}", file=sys.stderr, flush=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-without-server", daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def _serve(port: int, parent: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 """Faults of the machine (disk full, read-only, no permission, a file that is gone) and not of the program."""
 
+GOES_ON = "the same command goes on from the last finished generation"
+
 
 class BadInput(Exception):
     """What the user gave is not allowed; the message is one line: which key, what value, what is allowed."""
@@ -27,7 +29,7 @@ def exit_code(run: Callable[[], int | None]) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped: the same command goes on from the last finished generation", file=sys.stderr)
+        print(f"stopped: {GOES_ON}", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno not in SURROUNDINGS:

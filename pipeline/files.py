@@ -74,7 +74,8 @@ def write_array(path: Path, array: NDArray[np.generic]) -> None:
 def read_array(path: Path) -> NDArray[np.generic]:
     """Read an .npy array. Raises RunFailed for a damaged file, and for one that would need a pickle, which could run code."""
     try:
-        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise RunFailed(f"{path} is no valid array file: {error}") from None
     return array

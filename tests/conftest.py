@@ -97,7 +97,10 @@ def finished_copy(finished: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy in which `self-consuming run` has made the smoke experiment; tests must leave it as it is."""
-    made = Project(tmp_path_factory.mktemp("finished") / "project")
-    made.output = made.run("flows.cli", "run")  # type: ignore[attr-defined]
+    """A copy in which `self-consuming run` has made the smoke experiment; tests must leave it as it is.
+
+    Its folder has spaces and an umlaut, its clock and locale are others than the tests': none of this may change a byte.
+    """
+    made = Project(tmp_path_factory.mktemp("finished") / "ein Ordner für alles")
+    made.output = made.run("flows.cli", "run", LC_ALL="C", TZ="Asia/Kathmandu")  # type: ignore[attr-defined]
     return made

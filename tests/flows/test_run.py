@@ -41,12 +41,13 @@ def test_mlflow_has_every_generation_once_as_a_step(finished):
     assert sorted((step, count) for _, step, count in points) == [(1, 1), (1, 1), (2, 1), (2, 1)]
 
 
-def test_dvc_repro_alone_and_one_arm_after_the_other_give_the_flows_hashes(finished, project):
+def test_dvc_repro_alone_and_one_arm_after_the_other_without_mlflow_give_the_flows_hashes(finished, project):
     alone = project("alone")
     alone.run("dvc", "repro")
     assert alone.locks() == finished.locks()
     sequence = project("sequence", edit=lambda text: text.replace("workers: auto", "workers: 1"))
-    sequence.run("flows.cli", "run")
+    output = sequence.run("flows.cli", "run", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert "MLflow is left behind" in output
     assert sequence.locks() == finished.locks()
 
 
@@ -88,12 +89,16 @@ def test_results_of_other_params_are_neither_reported_nor_tracked_nor_verified(f
     assert "no such finished generation" in finished_copy.run("flows.cli", "verify", "--arm", "sims", code=2)
 
 
-def test_a_lock_cut_by_a_kill_counts_as_not_committed_and_heals(finished_copy, finished):
+def test_cut_locks_and_damaged_outputs_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
+    output = finished_copy.folder / "runs/smoke/standard/seed0/g002/synthetic.npy"
+    output.write_bytes(output.read_bytes()[:1000])
     for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
         lock = finished_copy.folder / name
         lock.write_text(lock.read_text()[:200])
     assert "sims/seed0                       1      1        0" in finished_copy.run("flows.cli", "status")
-    assert "sims/seed0           generation   2/2" in finished_copy.run("flows.cli", "run")
+    said = finished_copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   2/2" in said
+    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/2" in line)
     assert finished_copy.locks() == finished.locks()
 
 

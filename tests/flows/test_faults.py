@@ -1,0 +1,75 @@
+"""Faults of the world around a run: kills at random moments, a full disk, a Prefect server that goes away."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Project
+
+KILLS = int(os.environ.get("KILLS", "3"))
+KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
+LONGEST_RUN_SECONDS = 18.0
+
+
+def test_kills_at_random_moments_change_no_hash(finished, project):
+    moments = random.Random(KILL_SEED)
+    copies = [project(f"killed{index}") for index in range(-(-KILLS // 3))]  # three kills in the life of each
+    for kill in range(KILLS):
+        copy, moment = copies[kill // 3], moments.uniform(1.0, LONGEST_RUN_SECONDS)
+        print(f"seed {KILL_SEED}, kill {kill}: after {moment:.2f} s")
+        process = copy.start("flows.cli", "run")
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    for copy in copies:
+        copy.run("flows.cli", "run")
+        assert copy.locks() == finished.locks()
+
+
+def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        copy = Project(disk / "project")
+        output = copy.run("flows.cli", "run", code=1, PREFECT_HOME=str(tmp_path / "prefect"))
+        assert "No space left on device" in output or "disk is full" in output
+        assert "Traceback" not in output
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        copy.run("flows.cli", "run")
+        assert copy.locks() == finished.locks()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def test_a_prefect_server_that_goes_away_ends_the_run_in_a_line_that_says_how_to_go_on(project):
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 60"))
+    process = copy.start("flows.cli", "run")
+    for line in process.stderr:
+        if "generation   3/60" in line:
+            break
+    servers = [path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if _serves(path, process.pid)]
+    os.kill(int(servers[0].name), signal.SIGKILL)
+    began = time.monotonic()
+    process.wait(timeout=60)
+    said = process.stderr.read()
+    assert process.returncode == 1, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert time.monotonic() - began < 30
+
+
+def _serves(cmdline: Path, parent: int) -> bool:
+    try:
+        words = cmdline.read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"flows.server" in words and str(parent).encode() in words

@@ -1,0 +1,67 @@
+"""Files that are damaged, or want to run code, are refused in a line."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.compute import load_weights
+from pipeline.errors import RunFailed
+from pipeline.files import owned, read_array
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("ran"),)
+
+
+def objects(path: Path) -> None:
+    np.save(path.open("wb"), np.array([Evil()]), allow_pickle=True)
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps(Evil()))
+
+
+def torch_saved(path: Path) -> None:
+    torch.save({"weight": Evil()}, path)
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def cut(path: Path) -> None:
+    np.save(path.open("wb"), np.zeros((100, 2)))
+    path.write_bytes(path.read_bytes()[:500])
+
+
+@pytest.mark.parametrize("write", [objects, pickled, torch_saved, empty, cut])
+@pytest.mark.parametrize("read", [read_array, lambda path: load_weights(path, nn.Linear(2, 2))], ids=["array", "weights"])
+def test_a_damaged_file_and_one_with_code_are_refused_and_run_nothing(tmp_path, monkeypatch, write, read):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "file")
+    with pytest.raises(RunFailed, match="is no valid") as raised:
+        read(tmp_path / "file")
+    assert "\n" not in str(raised.value)
+    assert not Path("ran").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(nn.Linear(3, 3).state_dict(), tmp_path / "file")
+    with pytest.raises(RunFailed, match="is no valid weights file"):
+        load_weights(tmp_path / "file", nn.Linear(2, 2))
+
+
+def test_a_folder_has_one_owner_and_is_free_when_it_is_done(tmp_path):
+    with owned(tmp_path), pytest.raises(RunFailed, match="is being worked on by process"), owned(tmp_path):
+        pass
+    with owned(tmp_path):
+        pass
