@@ -6,6 +6,7 @@ It has a process of its own, which tells the flow's process of every finished ge
 import os
 import signal
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from prefect import Task, task
@@ -27,15 +28,24 @@ from pipeline.versioning import Versions
 _flow: Connection | None = None
 
 
-def begin_worker(parent: int, flow: Connection) -> None:
-    """Prepare a worker process: it ends with its parent, and speaks to the flow's process through a pipe.
+def begin_worker(parent: int, flow: Connection, devices: list[str], started: "Synchronized[int]") -> None:
+    """Prepare a worker process: it ends with its parent, speaks to the flow's process through a pipe, and has a GPU of its own.
 
     Ctrl-C is for the parent, which ends its workers.
     """
     global _flow
+    take_device(devices, started)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     _flow = flow
+
+
+def take_device(devices: list[str], started: "Synchronized[int]") -> None:
+    """Let this process see the next of the GPUs alone, before it has looked for any; `started` counts the workers."""
+    if devices:
+        with started.get_lock():
+            os.environ["CUDA_VISIBLE_DEVICES"] = devices[started.value % len(devices)]
+            started.value += 1
 
 
 def announce(chain: Chain, generation: int) -> None:

@@ -10,15 +10,30 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.chain import begin_worker, run_chain
-from flows.plan import cost, workers
 from pipeline.chains import Chain
+from pipeline.compute import device_pool
 from pipeline.errors import BadInput, RunFailed
 from pipeline.params import Params
+from pipeline.strategies import STRATEGIES
 
 TICK_SECONDS = 0.2
 
 Heard = Callable[[Chain, int], None]
 """Called in this process with a chain's generation that is finished."""
+
+
+def workers(params: Params, devices: list[str]) -> int:
+    """How many chains run at once: engine.workers, or one for each GPU, or the cores divided by the threads of each."""
+    if params.engine.workers != "auto":
+        return params.engine.workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(devices) or max(1, cores // params.engine.threads)
+
+
+def cost(params: Params, chain: Chain, generations: int) -> int:
+    """Training steps of a chain: what makes one longer than another."""
+    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[params.arms[chain.arm].strategy].guided else 0)
+    return steps * generations
 
 
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
@@ -31,8 +46,11 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
     running: dict[PrefectFuture[int], Chain] = {}
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    size = min(workers(params), len(waiting))
-    pool = ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=(os.getpid(), sender))
+    devices = device_pool(params)
+    size = min(workers(params, devices), len(waiting))
+    started = multiprocessing.get_context("spawn").Value("i", 0)
+    about = (os.getpid(), sender, devices, started)
+    pool = ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=about)
     with pool as runner, _workers_that_stop_at_once():
         while waiting or running:
             while waiting and len(running) < size:

@@ -1,13 +1,10 @@
-"""What a run has to do: which chains, how long, how many at once. Imports no Prefect: "nothing to do" is said at once."""
-
-import os
+"""What a run has to do: which chains, how long, or nothing. Imports nothing heavy, so that "nothing" is said at once."""
 
 from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
 from pipeline.layout import Layout
 from pipeline.params import MAX_GENERATIONS, Params
 from pipeline.recipes import render
-from pipeline.strategies import STRATEGIES
 from pipeline.versioning import Versions
 
 
@@ -24,20 +21,6 @@ def select(params: Params, arms: list[str] | None, seeds: list[int] | None, gene
         for chain in chains(params)
         if chain.arm in (arms or params.arms) and chain.seed in (seeds or params.seeds)
     }
-
-
-def workers(params: Params) -> int:
-    """How many chains run at once: engine.workers, or the cores divided by the threads of each."""
-    if params.engine.workers != "auto":
-        return params.engine.workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // params.engine.threads)
-
-
-def cost(params: Params, chain: Chain, generations: int) -> int:
-    """Training steps of a chain: what makes one longer than another."""
-    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[params.arms[chain.arm].strategy].guided else 0)
-    return steps * generations
 
 
 def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:

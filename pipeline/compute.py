@@ -32,6 +32,15 @@ def device_of(params: Params) -> torch.device:
     return device
 
 
+def device_pool(params: Params) -> list[str]:
+    """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
+    if params.device not in ("auto", "cuda"):
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
+
+
 @cache
 def fix_threads(threads: int) -> None:
     """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels."""
