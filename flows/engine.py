@@ -10,6 +10,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.chain import begin_worker, run_chain
+from flows.processes import yield_to_others
 from pipeline.chains import Chain
 from pipeline.compute import device_pool
 from pipeline.errors import BadInput, RunFailed
@@ -58,13 +59,15 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
                 parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}
                 parameters |= {"generations": wanted[chain], "fingerprint": params.fingerprint}
                 running[runner.submit(run_chain, parameters)] = chain
-            receiver.poll(TICK_SECONDS)
+            if receiver.poll(TICK_SECONDS):  # by now the workers are there
+                yield_to_others()
             ended = [future for future in running if _has_ended(future)]
             while receiver.poll():
                 arm, seed, generation = receiver.recv()
                 heard(Chain(arm, seed), generation)
             for future in ended:
-                yield running.pop(future), _failure(future)
+                chain = running.pop(future)
+                yield chain, _failure(chain, future)
 
 
 @contextmanager
@@ -91,7 +94,7 @@ def _has_ended(future: PrefectFuture[int]) -> bool:
     return True
 
 
-def _failure(future: PrefectFuture[int]) -> str | None:
+def _failure(chain: Chain, future: PrefectFuture[int]) -> str | None:
     """What to say of a chain that did not reach its end; nothing of one that did."""
     try:
         future.result()
@@ -100,5 +103,5 @@ def _failure(future: PrefectFuture[int]) -> str | None:
     except RunFailed as error:
         return str(error)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{chain}: {type(error).__name__}: {error}"
     return None

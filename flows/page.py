@@ -1,5 +1,6 @@
 """What a run shows on its page in Prefect: every chain's progress, a table of the generations, links to curves and report."""
 
+import time
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -13,6 +14,8 @@ from pipeline.locks import digests, finished
 from pipeline.params import Params
 from pipeline.tracking import ChainTracker, curves
 
+UPDATE_SECONDS = 5.0
+
 
 class Page:
     """The artifacts of one flow run; made inside it."""
@@ -20,9 +23,13 @@ class Page:
     def __init__(self, params: Params, wanted: dict[Chain, int]) -> None:
         self.params, self.wanted = params, wanted
         self._progress: dict[Chain, UUID] = {}
+        self._next: dict[Chain, float] = {}
 
     def reached(self, chain: Chain, generation: int) -> None:
-        """Move the chain's progress on."""
+        """Move the chain's progress on, but not more often than people look."""
+        if generation < self.wanted[chain] and time.monotonic() < self._next.get(chain, 0.0):
+            return
+        self._next[chain] = time.monotonic() + UPDATE_SECONDS
         percent = 100 * generation / self.wanted[chain]
         text = f"{chain}: generation {generation} of {self.wanted[chain]}"
         if chain in self._progress:

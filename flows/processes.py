@@ -5,6 +5,13 @@ import threading
 import time
 
 WATCH_SECONDS = 1.0
+YIELDING = 15
+"""How nice (man 2 nice) a process is that looks on while others compute."""
+
+
+def yield_to_others() -> None:
+    """Let computing processes go first from now on: what this one does can wait. Children would inherit it."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(YIELDING, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def end_with(parent: int) -> None:
