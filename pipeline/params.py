@@ -233,7 +233,13 @@ def parse(raw: dict[str, Any], source: str = "params") -> Params:
 
 def schema() -> str:
     """The JSON schema of params.yaml."""
-    return json.dumps(Params.model_json_schema(), indent=2)
+    from pipeline.mixing import LOOPS
+    from pipeline.strategies import STRATEGIES
+
+    whole = Params.model_json_schema()
+    arm = whole["$defs"]["Arm"]["properties"]
+    arm["loop"]["enum"], arm["strategy"]["enum"] = list(LOOPS), list(STRATEGIES)
+    return json.dumps(whole, indent=2)
 
 
 def _key(error: Any) -> str:

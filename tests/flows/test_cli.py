@@ -1,5 +1,6 @@
 """Bad arguments and bad states: exit 2, one line, no traceback, nothing written."""
 
+import json
 import os
 
 import pytest
@@ -50,6 +51,12 @@ def test_a_device_that_is_not_there_is_bad_input(project):
     output = project(edit=lambda text: text.replace("device: auto", "device: cuda:99")).run("flows.cli", "run", code=2)
     assert "device: 'cuda:99' is not allowed" in output
     assert "Traceback" not in output
+
+
+def test_the_schema_says_what_is_allowed(project):
+    arm = json.loads(project().run("flows.cli", "schema"))["$defs"]["Arm"]["properties"]
+    assert arm["loop"]["enum"] == ["augmentation", "synthetic", "real"]
+    assert arm["strategy"]["enum"] == ["standard", "sims"]
 
 
 def test_a_recipe_of_another_experiment_is_refused(project):
