@@ -14,7 +14,7 @@ from flows.engine import run_chains
 from flows.page import Page
 from flows.plan import select
 from pipeline.chains import Chain, check_arm
-from pipeline.clock import note, process_start, timed
+from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, BadInput, RunFailed
 from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
@@ -97,9 +97,10 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Pa
     trackers = {chain: ChainTracker(params, chain) for chain in wanted}
 
     def heard(chain: Chain, generation: int) -> None:
-        with timed(layout.chain(chain), "track", generation=generation):
-            track(trackers[chain], layout.generation(chain, generation))
-            page.reached(chain, generation)
+        began, used = time.time(), time.process_time()
+        track(trackers[chain], layout.generation(chain, generation))
+        page.reached(chain, generation)
+        note(layout.chain(chain), "track", began, time.process_time() - used, generation=generation)
         remote.push(str(layout.generation(chain, generation) / RECIPE))
 
     for chain, failure in run_chains(root, params, wanted, heard):

@@ -36,7 +36,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
 
     Chains run side by side, so the steps are those of the busiest process: the one that the others' end waited for.
     Orchestration is whatever is neither preparation nor one of its computing steps. MLflow and artifacts are written beside the
-    chains, so their time is no part of the total.
+    chains, by a process that lets them go first: of that the processor time is given, which is no part of the total.
     """
     rows, wall = timings(layout, began).query("began <= @ended"), ended - began
     prepared = rows[rows["step"].isin(PREPARATION)]["seconds"].sum()
@@ -58,7 +58,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     computing = frame["what"].isin(["data and base models", *COMPUTING])
     total = frame["seconds"].sum()
     extra = [("total", total), ("of which orchestration", total - frame[computing]["seconds"].sum())]
-    extra += [("beside the chains: MLflow, Prefect's artifacts", rows[rows["step"] == "track"]["seconds"].sum())]
+    extra += [("beside the chains, processor time: MLflow, artifacts", rows[rows["step"] == "track"]["seconds"].sum())]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
     return frame
