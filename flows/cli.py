@@ -2,13 +2,13 @@
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from flows.processes import stop_by_signals
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import owned, read_json, write_bytes, write_text
@@ -57,8 +57,7 @@ def _parser() -> Parser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    for sign in (signal.SIGINT, signal.SIGTERM):  # it ends in order by either, also as a shell's background job
-        signal.signal(sign, signal.default_int_handler)
+    stop_by_signals()
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
 

@@ -17,7 +17,7 @@ from pipeline.errors import BadInput, RunFailed
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
-TICK_SECONDS = 0.2
+TICK_SECONDS = 0.5
 
 Heard = Callable[[Chain, int], None]
 """Called in this process with a chain's generation that is finished."""

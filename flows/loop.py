@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import AfterValidator
 
 from flows.engine import run_chains
-from flows.page import Page
 from flows.plan import select
+from flows.views import ChainView, link_report
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, BadInput, RunFailed
@@ -21,7 +21,6 @@ from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
 from pipeline.recipes import render
 from pipeline.remote import Remote
-from pipeline.tracking import ChainTracker
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,10 +67,9 @@ def self_consuming(
     versions = Versions(params)
     PREPARE(versions, params)
     plan(versions, params, wanted)
-    page = Page(params, wanted)
     remote = Remote(versions, params)
-    failures = follow_chains(root, params, wanted, page, remote)
-    page.report(write_report(versions, params, wanted, began))
+    failures = follow_chains(root, params, wanted, remote)
+    link_report(params, write_report(versions, params, wanted, began))
     remote.finish()
     note(Layout(params.experiment).runs, "run", began, time.time() - began)
     if failures:
@@ -91,30 +89,20 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
         versions.commit("plan")
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Page, remote: Remote) -> list[str]:
-    """Run the chains; show, log and push their generations as they come; gives what failed."""
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote) -> list[str]:
+    """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    trackers = {chain: ChainTracker(params, chain) for chain in wanted}
+    views = {chain: ChainView(params, chain, generations) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, generation: int) -> None:
-        began, used = time.time(), time.process_time()
-        track(trackers[chain], layout.generation(chain, generation))
-        page.reached(chain, generation)
-        note(layout.chain(chain), "track", began, time.process_time() - used, generation=generation)
+        views[chain].reached(generation)
         remote.push(str(layout.generation(chain, generation) / RECIPE))
 
     for chain, failure in run_chains(root, params, wanted, heard):
-        trackers[chain].end("FAILED" if failure else "FINISHED")
-        page.ended(chain, trackers[chain])
+        views[chain].ended(failed=failure is not None)
         failures += [failure] if failure else []
         import_module("pipeline.report")  # its libraries are heavy: load them while other chains run
     return failures
-
-
-@task(name="track", cache_policy=NO_CACHE)
-def track(tracker: ChainTracker, folder: Path) -> None:
-    """Log a generation's metrics and picture in MLflow."""
-    tracker.track([folder])
 
 
 @task(name="report", cache_policy=NO_CACHE)

@@ -1,17 +1,33 @@
 """The life of the processes that a run starts."""
 
+import multiprocessing
 import os
+import signal
+import sys
 import threading
 import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pipeline.errors import STOPPED, STOPPED_CODE
 
 WATCH_SECONDS = 1.0
+ORDERLY_SECONDS = 3.0
+"""How long a stopped run may take to say goodbye to Prefect and MLflow."""
+AUTOGROUP = Path("/proc/self/autogroup")
 YIELDING = 15
 """How nice (man 2 nice) a process is that looks on while others compute."""
 
 
 def yield_to_others() -> None:
-    """Let computing processes go first from now on: what this one does can wait. Children would inherit it."""
+    """Let computing processes go first from now on: what this one does can wait. Children would inherit it.
+
+    Linux weighs sessions against each other before it looks at the processes in them (man 7 sched, "autogroup").
+    """
     os.setpriority(os.PRIO_PROCESS, 0, max(YIELDING, os.getpriority(os.PRIO_PROCESS, 0)))
+    if os.getsid(0) == os.getpid() and AUTOGROUP.exists():
+        AUTOGROUP.write_text(str(YIELDING))
 
 
 def end_with(parent: int) -> None:
@@ -23,3 +39,32 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def end_at_once(code: int, message: str) -> NoReturn:
+    """End this process and its workers without ado, from whatever thread: generations are transactions, none is lost."""
+    os.write(sys.stderr.fileno(), f"{message}\n".encode())  # not print: a signal may have come in the middle of one
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    os._exit(code)
+
+
+def stop_by_signals() -> None:
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, also in a shell's background job.
+
+    An exception that comes at any moment may be swallowed, or leave a library's lock locked; so the process ends at once when
+    it has not ended in order after ORDERLY_SECONDS, or when the signal comes a second time.
+    """
+    told = threading.Event()
+
+    def stop(sign: int, frame: FrameType | None) -> None:
+        if told.is_set():
+            end_at_once(STOPPED_CODE, STOPPED)
+        told.set()
+        last = threading.Timer(ORDERLY_SECONDS, end_at_once, (STOPPED_CODE, STOPPED))
+        last.daemon = True
+        last.start()
+        raise KeyboardInterrupt
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, stop)

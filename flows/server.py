@@ -1,6 +1,5 @@
 """The Prefect server: the configured one if it answers, otherwise one of our own for the time of a run."""
 
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from flows.processes import WATCH_SECONDS, end_with, yield_to_others
+from flows.processes import WATCH_SECONDS, end_at_once, end_with, yield_to_others
 from pipeline.errors import GOES_ON, BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
@@ -26,6 +25,19 @@ DIRECTLY = build_opener(ProxyHandler({}))
 """Asks a server on this machine without the detour over a proxy."""
 QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
 """For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
+IDLE_SERVICES = (
+    "CANCELLATION_CLEANUP",
+    "EVENT_PERSISTER",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "SCHEDULER",
+    "TRIGGERS",
+)
+WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "false"} | {
+    f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in IDLE_SERVICES
+}
+"""For a server that lives as long as one run: nobody looks at it, schedules by it or has automations there."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +102,14 @@ def reachable() -> Iterator[Server]:
 def own_server(port: int | None = None, pages: bool = True) -> Iterator[Server]:
     """A Prefect server as a child process; given at once (see `wait`) and ended afterwards.
 
-    Without its pages it starts sooner.
+    Without its pages, and what serves them, it starts sooner and costs less.
     """
     port = port or _free_port()
     api = f"http://127.0.0.1:{port}/api"
     LOG.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "flows.server", str(port), str(os.getpid())]
     with LOG.open("ab") as log:
-        environment = os.environ | QUIET | {"PREFECT_API_URL": api, "PREFECT_UI_ENABLED": str(pages).lower()}
+        environment = os.environ | QUIET | {"PREFECT_API_URL": api} | ({} if pages else WITHOUT_PAGES)
         child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
         yield Server(api, child)
@@ -124,6 +136,7 @@ def wait(server: Server) -> None:
 def watched(server: Server) -> Iterator[None]:
     """End this process and its workers when the server goes away in the block: Prefect's client would retry for minutes.
 
+    An own server is watched by its process alone; asking it would cost its time.
     Generations are transactions, so nothing valid is lost.
     """
     left = threading.Event()
@@ -133,11 +146,8 @@ def watched(server: Server) -> Iterator[None]:
         while missed < MISSED_ANSWERS and (server.process is None or server.process.poll() is None):
             if left.wait(WATCH_SECONDS):
                 return
-            missed = 0 if answers(server.api) else missed + 1
-        print(f"failed: the Prefect server at {server.api} is gone; {GOES_ON}", file=sys.stderr, flush=True)
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        os._exit(1)
+            missed = 0 if server.process or answers(server.api) else missed + 1
+        end_at_once(1, f"failed: the Prefect server at {server.api} is gone; {GOES_ON}")
 
     threading.Thread(target=watch, name="end-without-server", daemon=True).start()
     try:

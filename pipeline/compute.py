@@ -47,7 +47,7 @@ def fix_threads(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     threadpool_limits(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import torch's compiler: a second or two
 
 
 def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoiser:

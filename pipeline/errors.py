@@ -8,6 +8,8 @@ SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 """Faults of the machine (disk full, read-only, no permission, a file that is gone) and not of the program."""
 
 GOES_ON = "the same command goes on from the last finished generation"
+STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
+"""What a run says, and its exit code, when it was stopped."""
 
 
 class BadInput(Exception):
@@ -29,8 +31,8 @@ def exit_code(run: Callable[[], int | None]) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"stopped: {GOES_ON}", file=sys.stderr)
-        return 130
+        print(STOPPED, file=sys.stderr)
+        return STOPPED_CODE
     except OSError as error:
         if error.errno not in SURROUNDINGS:
             raise

@@ -28,6 +28,8 @@ LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows its pages."""
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
+BATCH = 40
+"""Generations written at once: MLflow takes 100 tags and 1,000 values together."""
 
 
 def store_uri() -> str:
@@ -128,37 +130,34 @@ class ChainTracker:
             log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
 
     def _track(self, folders: Iterable[Path]) -> None:
-        for folder in folders:
-            metrics = read_json(folder / METRICS)
-            known = self._logged.get(metrics["generation"])
-            if known is None:
-                self._log(folder, metrics)
-            elif known != metrics["fid"]:
-                self._replace()
+        made = {folder: read_json(folder / METRICS) for folder in folders}
+        if any(self._logged.get(metrics["generation"], metrics["fid"]) != metrics["fid"] for metrics in made.values()):
+            # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
+            self._store.client.delete_run(self._run)
+            del self._run, self._logged
+            made = {folder: read_json(folder / METRICS) for folder in finished(self.params, self.chain, MAX_GENERATIONS)}
+        new = [(folder, metrics) for folder, metrics in made.items() if metrics["generation"] not in self._logged]
+        for start in range(0, len(new), BATCH):
+            self._log(new[start : start + BATCH])
 
-    def _log(self, folder: Path, metrics: dict[str, Any]) -> None:
-        """Write one generation: the picture first, since a point counts as there when its metrics are."""
+    def _log(self, made: list[tuple[Path, dict[str, Any]]]) -> None:
+        """Write generations: their pictures first, since a point counts as there when its metrics are."""
         from mlflow.entities import Metric, RunTag
 
-        generation = metrics["generation"]
-        stamp = generation * 1000  # fixed, so that a point written twice would be the same point
-        if generation % max(1, self.params.length(self.chain.arm) // IMAGES) == 0 or generation == 1:
-            from PIL import Image
+        points, tags = list[Metric](), list[RunTag]()
+        for folder, metrics in made:
+            generation = metrics["generation"]
+            stamp = generation * 1000  # fixed, so that a point written twice would be the same point
+            if generation % max(1, self.params.length(self.chain.arm) // IMAGES) == 0 or generation == 1:
+                from PIL import Image
 
-            picture = Image.open(folder / PICTURE)
-            self._store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
-        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
-        points = [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
-        tags = [RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]), RunTag("extractor", metrics["extractor"])]
+                picture = Image.open(folder / PICTURE)
+                self._store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
+            numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
+            points += [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
+            tags += [RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]), RunTag("extractor", metrics["extractor"])]
         self._store.client.log_batch(self._run, metrics=points, tags=tags)
-        self._logged[generation] = metrics["fid"]
-
-    def _replace(self) -> None:
-        """A generation was made anew with another result (the code has changed): a fresh run takes the old one's place."""
-        self._store.client.delete_run(self._run)
-        del self._run, self._logged
-        for folder in finished(self.params, self.chain, MAX_GENERATIONS):
-            self._log(folder, read_json(folder / METRICS))
+        self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
 
 
 def rebuild(params: Params) -> int:

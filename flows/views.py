@@ -1,0 +1,82 @@
+"""What people watch a run by: MLflow's curves and the run's page in Prefect, brought up to date every few seconds."""
+
+import time
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from pipeline.chains import Chain
+from pipeline.clock import note
+from pipeline.files import read_json
+from pipeline.layout import METRICS, SYNTHETIC, Layout
+from pipeline.locks import digests, finished
+from pipeline.params import Params
+from pipeline.tracking import ChainTracker, curves
+
+UPDATE_SECONDS = 10.0
+
+
+@task(name="track", cache_policy=NO_CACHE)
+def track(tracker: ChainTracker, folders: list[Path]) -> None:
+    """Log metrics and pictures of finished generations in MLflow."""
+    tracker.track(folders)
+
+
+class ChainView:
+    """What is seen of one chain in a flow run; made inside it.
+
+    A generation is shown with those that follow it within UPDATE_SECONDS: looking on must not cost what computing needs.
+    """
+
+    def __init__(self, params: Params, chain: Chain, generations: int) -> None:
+        self.params, self.chain, self.generations = params, chain, generations
+        self.layout = Layout(params.experiment)
+        self.tracker = ChainTracker(params, chain)
+        self._new: list[Path] = []
+        self._due = 0.0
+        self._progress: UUID | None = None
+
+    def reached(self, generation: int) -> None:
+        """Take note of a finished generation; show what is new where it is time to."""
+        self._new.append(self.layout.generation(self.chain, generation))
+        if generation == self.generations or time.monotonic() >= self._due:
+            self._show(generation)
+            self._due = time.monotonic() + UPDATE_SECONDS
+
+    def ended(self, failed: bool) -> None:
+        """Show what is left, the chain's generations in a table, and where its curves are."""
+        if self._new:
+            self._show(int(self._new[-1].name[1:]))
+        self.tracker.end("FAILED" if failed else "FINISHED")
+        rows = [
+            {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
+            for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)
+        ]
+        create_table_artifact(rows, f"{self._key}-generations", f"{self.chain}: its generations")
+        if address := self.tracker.address():
+            create_link_artifact(address, f"{self.chain} in MLflow", f"{self._key}-curves", f"`{curves()}`")
+
+    @property
+    def _key(self) -> str:
+        return f"{self.params.experiment}-{self.chain.arm}-seed{self.chain.seed}"
+
+    def _show(self, generation: int) -> None:
+        began, used = time.time(), time.process_time()
+        track(self.tracker, self._new)
+        self._new = []
+        percent, text = 100 * generation / self.generations, f"{self.chain}: generation {generation} of {self.generations}"
+        if self._progress is None:
+            self._progress = cast(UUID, create_progress_artifact(percent, self._key, text))
+        else:
+            update_progress_artifact(self._progress, percent, text)
+        note(self.layout.chain(self.chain), "track", began, time.process_time() - used, generation=generation)
+
+
+def link_report(params: Params, path: Path) -> None:
+    """Link to the report on the page of the flow run."""
+    key = f"{params.experiment}-report"
+    create_link_artifact(path.resolve().as_uri(), "report", key, f"{Layout(params.experiment).reports}")
