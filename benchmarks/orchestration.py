@@ -35,10 +35,10 @@ def copy(folder: Path, preset: str) -> Path:
 
 def bare() -> None:
     """The same steps in the current folder, and nothing else."""
-    from flows.engine import cost, workers
+    from flows.engine import cost
     from pipeline.chains import lengths
-    from pipeline.compute import device_pool
     from pipeline.generation import make_base, make_data
+    from pipeline.machine import workers
     from pipeline.params import load
 
     params = load(Path("params.yaml"))
@@ -47,7 +47,7 @@ def bare() -> None:
         make_base(params, seed)
     wanted = lengths(params)
     order = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    with ProcessPoolExecutor(workers(params, device_pool(params)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers(params), mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(bare_chain, chain.arm, chain.seed, wanted[chain]) for chain in order]:
             done.result()
 

@@ -12,8 +12,8 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from flows.chain import begin_worker, run_chain
 from flows.processes import yield_to_others
 from pipeline.chains import Chain
-from pipeline.compute import device_pool
 from pipeline.errors import BadInput, RunFailed
+from pipeline.machine import device_pool, workers
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
@@ -21,14 +21,6 @@ TICK_SECONDS = 0.5
 
 Heard = Callable[[Chain, int], None]
 """Called in this process with a chain's generation that is finished."""
-
-
-def workers(params: Params, devices: list[str]) -> int:
-    """How many chains run at once: engine.workers, or one for each GPU, or the cores divided by the threads of each."""
-    if params.engine.workers != "auto":
-        return params.engine.workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return len(devices) or max(1, cores // params.engine.threads)
 
 
 def cost(params: Params, chain: Chain, generations: int) -> int:
@@ -48,7 +40,7 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     running: dict[PrefectFuture[int], Chain] = {}
     receiver, sender = multiprocessing.Pipe(duplex=False)
     devices = device_pool(params)
-    size = min(workers(params, devices), len(waiting))
+    size = min(workers(params), len(waiting))
     started = multiprocessing.get_context("spawn").Value("i", 0)
     about = (os.getpid(), sender, devices, started)
     pool = ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=about)

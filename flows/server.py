@@ -25,18 +25,8 @@ DIRECTLY = build_opener(ProxyHandler({}))
 """Asks a server on this machine without the detour over a proxy."""
 QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
 """For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
-IDLE_SERVICES = (
-    "CANCELLATION_CLEANUP",
-    "EVENT_PERSISTER",
-    "FOREMAN",
-    "LATE_RUNS",
-    "PAUSE_EXPIRATIONS",
-    "SCHEDULER",
-    "TRIGGERS",
-)
-WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "false"} | {
-    f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in IDLE_SERVICES
-}
+SERVICES = "CANCELLATION_CLEANUP", "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS"
+WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "false", **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVICES}}
 """For a server that lives as long as one run: nobody looks at it, schedules by it or has automations there."""
 
 

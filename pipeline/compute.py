@@ -1,7 +1,5 @@
-"""Where and how numbers are computed: device, threads, and a model's way to and from its file."""
+"""How a model comes into being, to and from its file, and to samples."""
 
-import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,45 +7,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from models.denoiser import Denoise, Denoiser
 from models.networks import NETWORKS
 from models.sampler import karras_sigmas, latents, sample_heun
 from models.training import Budget
-from pipeline.errors import BadInput, RunFailed
+from pipeline.errors import RunFailed
 from pipeline.files import write_bytes
 from pipeline.params import Params, Training
-
-
-def device_of(params: Params) -> torch.device:
-    """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
-    if device.type == "cuda" and (device.index or 0) >= found:
-        raise BadInput(
-            f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
-        )
-    return device
-
-
-def device_pool(params: Params) -> list[str]:
-    """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
-    if params.device not in ("auto", "cuda"):
-        return []
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
-
-
-@cache
-def fix_threads(threads: int) -> None:
-    """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import torch's compiler: a second or two
 
 
 def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoiser:

@@ -6,7 +6,7 @@ Both drivers end up here: the Prefect flow step by step, `dvc repro` through `py
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline import compute, evaluation, steps
+from pipeline import evaluation, machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
@@ -18,14 +18,14 @@ from pipeline.steps import STEPS, Job
 
 def make_data(params: Params) -> None:
     """Every seed's real set, what judges samples, and the real-versus-real floor."""
-    compute.fix_threads(params.engine.threads)
+    machine.fix(params)
     with timed(Layout(params.experiment).runs, "data"):
         evaluation.prepare_data(params)
 
 
 def make_base(params: Params, seed: int) -> None:
     """Generation 1's base model of a seed, shared by all arms."""
-    compute.fix_threads(params.engine.threads)
+    machine.fix(params)
     layout = Layout(params.experiment)
     with timed(layout.runs, "base", seed=seed), said_of(f"base model of seed {seed}"), staged(layout.base(seed)) as work:
         steps.train_base(params, seed, work)
@@ -34,7 +34,7 @@ def make_base(params: Params, seed: int) -> None:
 @contextmanager
 def transaction(params: Params, chain: Chain, generation: int) -> Iterator[Job]:
     """A generation about to be made: its files appear when the block ends well, or not at all."""
-    compute.fix_threads(params.engine.threads)
+    machine.fix(params)
     with staged(Layout(params.experiment).generation(chain, generation)) as work:
         yield Job(params, chain, generation, work)
 

@@ -152,10 +152,13 @@ class Arm(Section):
 
 
 class Engine(Section):
-    """How chains are run: how many at once (a number, or auto: cores / threads), and threads for each."""
+    """How chains are run: how many at once (auto: one for each GPU, or cores / threads), and threads for each.
+
+    With threads auto (cores / workers) rounding follows the machine, and so do the bytes.
+    """
 
     workers: Literal["auto"] | Count
-    threads: Annotated[int, Field(ge=1, le=256)]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
 
 
 class Params(Section):

@@ -23,6 +23,7 @@ CODE = (
     "pipeline/evaluation.py",
     "pipeline/features.py",
     "pipeline/files.py",
+    "pipeline/machine.py",
     "pipeline/metrics.py",
     "pipeline/mixing.py",
     "pipeline/pictures.py",

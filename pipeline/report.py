@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 
 from pipeline import figures, timetable
 from pipeline.chains import Chain
-from pipeline.compute import device_of
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_text
 from pipeline.layout import Layout
+from pipeline.machine import device_of
 from pipeline.params import Params
 from pipeline.results import collect, control_arm, verdicts, yardsticks
 

@@ -23,6 +23,7 @@ from pipeline.datasets import Array, decode, encode
 from pipeline.evaluation import evaluate_samples
 from pipeline.files import read_array, write_array, write_bytes, write_json
 from pipeline.layout import AUXILIARY, BASE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
+from pipeline.machine import device_of
 from pipeline.mixing import LOOPS
 from pipeline.params import Arm, Params, Training
 from pipeline.pictures import sample_picture
@@ -132,7 +133,7 @@ def _train_from_scratch(job: Job, data: Array) -> None:
 
 
 def _fit(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose: str) -> Denoiser:
-    tensor = torch.from_numpy(decode(data)).to(compute.device_of(job.params))
+    tensor = torch.from_numpy(decode(data)).to(device_of(job.params))
 
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
@@ -150,11 +151,11 @@ def _fit(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose:
 
 
 def _model(job: Job, name: str) -> Denoiser:
-    return compute.load_denoiser(job.work / name, job.params, job.real.shape[1:], compute.device_of(job.params))
+    return compute.load_denoiser(job.work / name, job.params, job.real.shape[1:], device_of(job.params))
 
 
 def _write_samples(job: Job, name: str, denoise: Denoise, purpose: str, n: int) -> None:
-    device, real = compute.device_of(job.params), job.real
+    device, real = device_of(job.params), job.real
     biased = scaled(denoise, job.params.sampler.zeta)
     values: NDArray[np.float32] = compute.draw(biased, job.params, real.shape[1:], job.seed(purpose), 0, n, device)
     write_array(job.work / name, encode(values, real))

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline import compute
+from pipeline import machine
 from pipeline.chains import Chain
 from pipeline.generation import said_of
 from pipeline.layout import BASE, Layout
@@ -23,7 +23,7 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     folder = layout.generation(chain, generation)
     recorded = digests(folder)
     found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if _md5(folder / name) != recorded[name]]
-    compute.fix_threads(params.engine.threads)
+    machine.fix(params)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with said_of(f"{chain} generation {generation}, recomputed"):

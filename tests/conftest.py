@@ -1,13 +1,16 @@
 """Real commands in temporary copies of the project."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from flows.server import own_server, wait
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
@@ -24,8 +27,14 @@ PARTS = (
 )
 
 
+OWN_SERVER = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+"""Nothing answers there, so a run starts a Prefect server of its own."""
+
+
 class Project:
-    """A copy of the project in a folder of its own, with nothing made yet."""
+    """A copy of the project in a folder of its own, with nothing made yet; its runs use the tests' Prefect server."""
+
+    server = OWN_SERVER["PREFECT_API_URL"]
 
     def __init__(self, folder: Path, preset: str = "smoke", edit: Callable[[str], str] = str) -> None:
         self.folder = folder
@@ -49,10 +58,10 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The tests' Python first on the PATH, no server configured but the copy's own."""
+        """The tests' Python first on the PATH, and no other server than the tests'."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_"))}
-        return kept | {"PATH": path, "PREFECT_API_URL": "http://127.0.0.1:9/api", "DVC_NO_ANALYTICS": "1"}
+        return kept | {"PATH": path, "PREFECT_API_URL": self.server, "DVC_NO_ANALYTICS": "1"}
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Start `python -m ARGUMENTS` here, in a process group of its own."""
@@ -78,8 +87,21 @@ class Project:
         return {str(path.relative_to(self.folder)): path.read_text() for path in sorted(self.folder.rglob("dvc.lock"))}
 
 
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Prefect server for the whole session: a run that starts its own takes ten seconds longer."""
+    home = tmp_path_factory.mktemp("server")
+    with contextlib.ExitStack() as stack:
+        with contextlib.chdir(home), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_HOME", str(home))
+            server = stack.enter_context(own_server(pages=False))
+        wait(server)
+        Project.server = server.api
+        yield
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Callable[..., Project]:
+def project(tmp_path: Path, prefect_server: None) -> Callable[..., Project]:
     """Make copies of the project."""
 
     def make(name: str = "project", **options: object) -> Project:
@@ -89,7 +111,7 @@ def project(tmp_path: Path) -> Callable[..., Project]:
 
 
 @pytest.fixture
-def finished_copy(finished: Project, tmp_path: Path) -> Project:
+def finished_copy(finished: Project, tmp_path: Path, prefect_server: None) -> Project:
     """A copy of the finished project (its DVC cache, stores and report included) that a test may change."""
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
     return Project.of(tmp_path / "copy")
@@ -102,5 +124,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     Its folder has spaces and an umlaut, its clock and locale are others than the tests': none of this may change a byte.
     """
     made = Project(tmp_path_factory.mktemp("finished") / "ein Ordner für alles")
-    made.output = made.run("flows.cli", "run", LC_ALL="C", TZ="Asia/Kathmandu")  # type: ignore[attr-defined]
+    made.output = made.run("flows.cli", "run", LC_ALL="C", TZ="Asia/Kathmandu", **OWN_SERVER)  # type: ignore[attr-defined]
     return made

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.chain import take_device
-from flows.engine import workers
-from pipeline import compute
+from pipeline import machine
 from pipeline.params import load
 
 
@@ -39,5 +38,23 @@ def test_chains_are_spread_over_the_visible_gpus(monkeypatch, device, visible, f
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert compute.device_pool(params) == expected
-    assert workers(params, expected) == (len(expected) or len(os.sched_getaffinity(0)))
+    assert machine.device_pool(params) == expected
+    assert machine.workers(params) == (len(expected) or len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "expected"),
+    [
+        ("auto", 1, (8, 1)),
+        ("auto", 4, (2, 4)),
+        (2, "auto", (2, 4)),
+        ("auto", "auto", (8, 1)),
+        (3, "auto", (3, 2)),
+        (99, "auto", (99, 1)),
+    ],
+)
+def test_cores_are_divided_among_the_chains_that_run_at_once(monkeypatch, workers, threads, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    params = load(Path("presets/smoke.yaml"))
+    params = params.model_copy(update={"engine": params.engine.model_copy(update={"workers": workers, "threads": threads})})
+    assert (machine.workers(params), machine.threads(params)) == expected

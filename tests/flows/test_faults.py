@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from conftest import OWN_SERVER, Project
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
@@ -52,7 +52,7 @@ def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(fini
 
 def test_a_prefect_server_that_goes_away_ends_the_run_in_a_line_that_says_how_to_go_on(project):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 60"))
-    process = copy.start("flows.cli", "run")
+    process = copy.start("flows.cli", "run", **OWN_SERVER)
     for line in process.stderr:
         if "generation   3/60" in line:
             break

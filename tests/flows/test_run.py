@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Project
+from conftest import OWN_SERVER, Project
 
 VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
@@ -166,7 +166,7 @@ def test_another_clone_goes_on_from_what_the_remote_has(finished_copy, tmp_path)
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
 def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(project, sign):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 99"))
-    process = copy.start("flows.cli", "run")
+    process = copy.start("flows.cli", "run", **OWN_SERVER)
     for line in process.stderr:
         if "generation   2/99" in line:
             break

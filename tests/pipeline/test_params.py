@@ -40,7 +40,7 @@ def test_every_preset_is_valid(preset):
         (COVARIANCE, "covariance: [[1.0, .nan], [.nan, 1.0]]", "data.covariance.0.1: nan is not allowed"),
         ("embedding: 16", "embedding: 15", "network.embedding: 15 is not allowed"),
         ("workers: auto", "workers: many", "engine.workers: 'many' is not allowed: input should be 'auto' or"),
-        ("threads: 1", "threads: auto", "engine.threads: 'auto' is not allowed"),
+        ("threads: 1", "threads: many", "engine.threads: 'many' is not allowed: input should be 'auto' or"),
         ("guidance: 0.85", "guidance: -1", "arms.sims.guidance: -1 is not allowed"),
         (", guidance: 0.85", "", "arms.sims: guidance is missing"),
         ("strategy: standard}", "strategy: standard, guidance: 0.85}", "arms.standard: guidance 0.85 is not allowed"),

@@ -1,0 +1,59 @@
+"""What of this machine is used: the device, how many chains run at once, and the threads of each."""
+
+import os
+from functools import cache
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from pipeline.errors import BadInput
+from pipeline.params import Params
+
+
+def device_of(params: Params) -> torch.device:
+    """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise BadInput(
+            f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
+        )
+    return device
+
+
+def device_pool(params: Params) -> list[str]:
+    """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
+    if params.device not in ("auto", "cuda"):
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
+
+
+def workers(params: Params) -> int:
+    """How many chains run at once: engine.workers, or one for each GPU, or the cores divided by the threads of each."""
+    given, threads = params.engine.workers, params.engine.threads
+    return given if given != "auto" else len(device_pool(params)) or max(1, _cores() // (1 if threads == "auto" else threads))
+
+
+def threads(params: Params) -> int:
+    """The threads of each chain: engine.threads, or the cores divided by the chains that run at once."""
+    given = params.engine.threads
+    return given if given != "auto" else max(1, _cores() // workers(params))
+
+
+def fix(params: Params) -> None:
+    """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels."""
+    _fix(threads(params))
+
+
+@cache
+def _fix(count: int) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(count)
+    threadpool_limits(count)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import torch's compiler: a second or two
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
