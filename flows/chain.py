@@ -1,57 +1,25 @@
 """A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be.
 
-It has a process of its own, which tells the flow's process of every finished generation.
+Wherever it runs, it announces every generation that is there.
 """
 
 import os
-import signal
-from multiprocessing.connection import Connection
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.processes import end_with
-from flows.progress import Progress
+from flows.announcements import Announcement, announce
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
-from pipeline.files import owned, read_json
+from pipeline.files import owned
 from pipeline.generation import run_step, transaction
-from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
+from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.locks import digests
 from pipeline.params import Params, load
 from pipeline.steps import STEPS, Job
 from pipeline.versioning import Versions
-
-_flow: Connection | None = None
-
-
-def begin_worker(parent: int, flow: Connection, devices: list[str], started: "Synchronized[int]") -> None:
-    """Prepare a worker process: it ends with its parent, speaks to the flow's process through a pipe, and has a GPU of its own.
-
-    Ctrl-C is for the parent, which ends its workers.
-    """
-    global _flow
-    take_device(devices, started)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
-    _flow = flow
-
-
-def take_device(devices: list[str], started: "Synchronized[int]") -> None:
-    """Let this process see the next of the GPUs alone, before it has looked for any; `started` counts the workers."""
-    if devices:
-        with started.get_lock():
-            os.environ["CUDA_VISIBLE_DEVICES"] = devices[started.value % len(devices)]
-            started.value += 1
-
-
-def announce(chain: Chain, generation: int) -> None:
-    """Tell the flow's process that a generation is finished."""
-    assert _flow is not None
-    _flow.send((chain.arm, chain.seed, generation))
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
@@ -69,7 +37,6 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
     with owned(layout.chain(chain)):
         versions = Versions(params)
         current = versions.current(folders)
-        progress = Progress(chain, generations)
         made, remade = 0, False
         for number, folder in enumerate(folders, start=1):
             if remade and folder in current:
@@ -81,8 +48,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
                 with timed(folder.parent, "commit", generation=number):
                     commit(versions, folder)
                 made += 1
-            announce(chain, number)
-            progress.generation(number, read_json(folder / METRICS)["fid"], made=remade, anew=stale)
+            announce(layout.chain(chain), Announcement(number, made=remade, anew=stale))
     return made
 
 

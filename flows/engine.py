@@ -1,26 +1,40 @@
-"""Runs chains side by side, one a process, and hears from them of every generation that they have made."""
+"""Runs chains side by side and hears from them of every generation that they have made."""
 
-import multiprocessing
-import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from prefect.futures import PrefectFuture
-from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.task_runners import TaskRunner
 
-from flows.chain import begin_worker, run_chain
+from flows.announcements import Announcement, Announcements
+from flows.chain import run_chain
+from flows.process_pool import process_pool
 from flows.processes import yield_to_others
+from flows.ray_pool import ray_pool
 from pipeline.chains import Chain
 from pipeline.errors import BadInput, RunFailed
-from pipeline.machine import device_pool, workers
+from pipeline.layout import Layout
+from pipeline.machine import workers
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
 TICK_SECONDS = 0.5
 
-Heard = Callable[[Chain, int], None]
-"""Called in this process with a chain's generation that is finished."""
+Heard = Callable[[Chain, Announcement], None]
+"""Called in the flow's process with a chain's generation that is there."""
+
+Pool = Callable[[Path, Params, int], AbstractContextManager[TaskRunner[Any]]]
+"""Opens the place where at most so many chains run at once; they are gone when it is left."""
+
+POOLS: dict[str, Pool] = {"processes": process_pool, "ray": ray_pool}
+
+
+def at_once(params: Params, count: int) -> int:
+    """How many of the chains are submitted at once. A Ray cluster has its own queue, and knows its own size."""
+    return count if params.engine.kind == "ray" and params.engine.workers == "auto" else min(workers(params), count)
 
 
 def cost(params: Params, chain: Chain, generations: int) -> int:
@@ -30,50 +44,32 @@ def cost(params: Params, chain: Chain, generations: int) -> int:
 
 
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
-    """Run the chains, as many at once as there are workers, the longest first; yields each as it ends, with what failed.
+    """Run the chains, as many at once as there is room for, the longest first; yields each as it ends, with what failed.
 
-    A chain is submitted when a worker is free: Prefect's pool does not promise to keep the order of what waits. The messages
-    are small enough for a pipe to take them whole, so the workers share it without a lock, which a kill could leave locked.
-    Raises BadInput.
+    A chain is submitted when there is room: Prefect's pools do not promise to keep the order of what waits. Raises BadInput.
     """
+    layout = Layout(params.experiment)
     waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
     running: dict[PrefectFuture[int], Chain] = {}
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    devices = device_pool(params)
-    size = min(workers(params), len(waiting))
-    started = multiprocessing.get_context("spawn").Value("i", 0)
-    about = (os.getpid(), sender, devices, started)
-    pool = ProcessPoolTaskRunner(max_workers=size, initializer=begin_worker, initargs=about)
-    with pool as runner, _workers_that_stop_at_once():
+    said: dict[Chain, Announcements] = {}
+    size = at_once(params, len(waiting))
+    with POOLS[params.engine.kind](root, params, size) as runner:
         while waiting or running:
             while waiting and len(running) < size:
                 chain = waiting.pop(0)
+                said[chain] = Announcements(layout.chain(chain))
                 parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}
                 parameters |= {"generations": wanted[chain], "fingerprint": params.fingerprint}
                 running[runner.submit(run_chain, parameters)] = chain
-            if receiver.poll(TICK_SECONDS):  # by now the workers are there
-                yield_to_others()
+            time.sleep(TICK_SECONDS)
             ended = [future for future in running if _has_ended(future)]
-            while receiver.poll():
-                arm, seed, generation = receiver.recv()
-                heard(Chain(arm, seed), generation)
+            for chain in running.values():
+                for announcement in said[chain].new():
+                    yield_to_others()  # by now the workers are there
+                    heard(chain, announcement)
             for future in ended:
                 chain = running.pop(future)
                 yield chain, _failure(chain, future)
-
-
-@contextmanager
-def _workers_that_stop_at_once() -> Iterator[None]:
-    """Kill the workers when the block is left by an error or a signal: the pool would wait for the end of their chains.
-
-    A generation is a transaction, so nothing valid is lost.
-    """
-    try:
-        yield
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        raise
 
 
 def _has_ended(future: PrefectFuture[int]) -> bool:
@@ -95,5 +91,6 @@ def _failure(chain: Chain, future: PrefectFuture[int]) -> str | None:
     except RunFailed as error:
         return str(error)
     except Exception as error:
-        return f"{chain}: {type(error).__name__}: {error}"
+        reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises
+        return f"{chain}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
     return None

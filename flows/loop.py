@@ -10,13 +10,16 @@ from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import AfterValidator
 
+from flows.announcements import Announcement
 from flows.engine import run_chains
 from flows.plan import select
+from flows.progress import Progress
 from flows.views import ChainView, link_report
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, BadInput, RunFailed
-from pipeline.layout import PARAMS, RECIPE, Layout
+from pipeline.files import read_json
+from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
 from pipeline.recipes import render
@@ -93,10 +96,13 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: 
     """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     views = {chain: ChainView(params, chain, generations) for chain, generations in wanted.items()}
+    progress = {chain: Progress(chain, generations) for chain, generations in wanted.items()}
 
-    def heard(chain: Chain, generation: int) -> None:
-        views[chain].reached(generation)
-        remote.push(str(layout.generation(chain, generation) / RECIPE))
+    def heard(chain: Chain, said: Announcement) -> None:
+        folder = layout.generation(chain, said.generation)
+        progress[chain].generation(said, read_json(folder / METRICS)["fid"])
+        views[chain].reached(said.generation)
+        remote.push(str(folder / RECIPE))
 
     for chain, failure in run_chains(root, params, wanted, heard):
         views[chain].ended(failed=failure is not None)

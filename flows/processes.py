@@ -1,14 +1,16 @@
 """The life of the processes that a run starts."""
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import psutil
 
 from pipeline.errors import STOPPED, STOPPED_CODE
 
@@ -21,12 +23,14 @@ YIELDING = 15
 
 
 def yield_to_others() -> None:
-    """Let computing processes go first from now on: what this one does can wait. Children would inherit it.
-
-    Linux weighs sessions against each other before it looks at the processes in them (man 7 sched, "autogroup").
-    """
+    """Let computing processes go first from now on: what this one does can wait. Children would inherit it."""
     os.setpriority(os.PRIO_PROCESS, 0, max(YIELDING, os.getpriority(os.PRIO_PROCESS, 0)))
-    if os.getsid(0) == os.getpid() and AUTOGROUP.exists():
+
+
+def yield_to_other_sessions() -> None:
+    """The same for all of this process's session: Linux weighs sessions before processes (man 7 sched, "autogroup")."""
+    yield_to_others()
+    with suppress(OSError):  # there is none, or none to be set
         AUTOGROUP.write_text(str(YIELDING))
 
 
@@ -42,10 +46,10 @@ def end_with(parent: int) -> None:
 
 
 def end_at_once(code: int, message: str) -> NoReturn:
-    """End this process and its workers without ado, from whatever thread: generations are transactions, none is lost."""
+    """End this process and its children without ado, from whatever thread: generations are transactions, none is lost."""
     os.write(sys.stderr.fileno(), f"{message}\n".encode())  # not print: a signal may have come in the middle of one
-    for worker in multiprocessing.active_children():
-        worker.kill()
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
     os._exit(code)
 
 
@@ -61,6 +65,8 @@ def stop_by_signals() -> None:
         if told.is_set():
             end_at_once(STOPPED_CODE, STOPPED)
         told.set()
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)  # no longer the last to get its turn
         last = threading.Timer(ORDERLY_SECONDS, end_at_once, (STOPPED_CODE, STOPPED))
         last.daemon = True
         last.start()

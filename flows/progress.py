@@ -3,6 +3,7 @@
 import sys
 import time
 
+from flows.announcements import Announcement
 from pipeline.chains import Chain
 
 
@@ -14,17 +15,18 @@ class Progress:
         self.started, self.made = time.monotonic(), 0
         self.first_fid: float | None = None
 
-    def generation(self, number: int, fid: float, made: bool, anew: bool) -> None:
-        """A generation is there, made now (anew: in place of one that was stale) or found current, which gives no line."""
+    def generation(self, said: Announcement, fid: float) -> None:
+        """A generation is there; one that was found current gives no line."""
+        number = said.generation
         if number == 1:
             self.first_fid = fid
-        if not made:
+        if not said.made:
             return
         self.made += 1
         left = (self.generations - number) * (time.monotonic() - self.started) / self.made
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
         line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {_clock(left)}"
-        line += "  made anew: files, code, params or inputs had changed" if anew else ""
+        line += "  made anew: files, code, params or inputs had changed" if said.anew else ""
         print(line, file=sys.stderr, flush=True)
 
 

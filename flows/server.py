@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from flows.processes import WATCH_SECONDS, end_at_once, end_with, yield_to_others
+from flows.processes import WATCH_SECONDS, end_at_once, end_with, yield_to_other_sessions
 from pipeline.errors import GOES_ON, BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
@@ -149,7 +149,7 @@ def watched(server: Server) -> Iterator[None]:
 def _serve(port: int, parent: int) -> None:
     """`prefect server start` in this process, which ends with its parent, even by kill -9."""
     end_with(parent)
-    yield_to_others()
+    yield_to_other_sessions()
     from prefect.cli import app
 
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]

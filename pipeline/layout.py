@@ -17,6 +17,7 @@ METRICS = "metrics.json"
 PICTURE = "samples.png"
 TIMINGS = "timings.jsonl"
 OWNER = "owner.pid"
+ANNOUNCED = "announced.jsonl"
 
 
 @dataclass(frozen=True)

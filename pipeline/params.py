@@ -152,13 +152,25 @@ class Arm(Section):
 
 
 class Engine(Section):
-    """How chains are run: how many at once (auto: one for each GPU, or cores / threads), and threads for each.
+    """Where chains are run (processes of this machine, or Ray), how many at once, and threads for each.
 
-    With threads auto (cores / workers) rounding follows the machine, and so do the bytes.
+    workers auto is one for each GPU, or cores / threads (Ray: as many as the cluster takes). With threads auto, which is
+    cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
+    for a run (local).
     """
 
-    workers: Literal["auto"] | Count
+    kind: Literal["processes", "ray"] = "processes"
+    workers: Literal["auto"] | Count = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
+    address: Annotated[str, Field(pattern=r"^(auto|local|[^\s:/]+:\d{1,5})$")] | None = None
+    gpus_per_chain: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Engine":
+        for key in ("address", "gpus_per_chain"):
+            if self.kind != "ray" and getattr(self, key) is not None:
+                raise ValueError(f"{key} {getattr(self, key)!r} is not allowed: it is for kind ray alone")
+        return self
 
 
 class Params(Section):

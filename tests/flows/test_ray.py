@@ -1,0 +1,45 @@
+"""Chains as tasks of a real Ray cluster."""
+
+import pytest
+
+ENGINE = "engine: {workers: auto, threads: 1}"
+
+
+def on_ray(address):
+    return lambda text: text.replace(ENGINE, f'engine: {{kind: ray, address: "{address}", gpus_per_chain: 0, threads: 1}}')
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two Ray nodes with a core each, so that two chains need both."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    yield nodes.address
+    nodes.shutdown()
+
+
+def test_chains_on_two_ray_nodes_give_the_process_engines_hashes(cluster, finished, project):
+    copy = project(edit=on_ray(cluster))
+    output = copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   2/2" in output
+    assert copy.locks() == finished.locks()
+    chains = [copy.folder / f"runs/smoke/{arm}/seed0/owner.pid" for arm in ("standard", "sims")]
+    assert len({chain.read_text() for chain in chains}) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "gpus", "says"),
+    [
+        ("127.0.0.1:9", 0, "engine.address: no Ray cluster answers at '127.0.0.1:9'"),
+        (None, 3, "engine.gpus_per_chain: 3 is not"),
+    ],
+)
+def test_a_cluster_that_cannot_run_chains_is_bad_input(cluster, project, address, gpus, says):
+    engine = on_ray(address or cluster)
+    output = project(edit=lambda text: engine(text).replace("gpus_per_chain: 0", f"gpus_per_chain: {gpus}")).run(
+        "flows.cli", "run", code=2
+    )
+    assert says in output
+    assert "Traceback" not in output
