@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
 from pipeline.recipes import render
 from pipeline.remote import Remote
-from pipeline.tracking import ChainTracker
+from pipeline.tracking import ChainTracker, Store
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +95,8 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Page, remote: Remote) -> list[str]:
     """Run the chains; show, log and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    trackers = {chain: ChainTracker(params, chain) for chain in wanted}
+    store = Store(params)
+    trackers = {chain: ChainTracker(store, chain) for chain in wanted}
 
     def heard(chain: Chain, generation: int) -> None:
         began, used = time.time(), time.process_time()
@@ -104,7 +106,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Pa
         remote.push(str(layout.generation(chain, generation) / RECIPE))
 
     for chain, failure in run_chains(root, params, wanted, heard):
-        trackers[chain].end("FAILED" if failure else "FINISHED")
+        store.attempt(partial(trackers[chain].end, "FAILED" if failure else "FINISHED"))
         page.ended(chain, trackers[chain])
         failures += [failure] if failure else []
         import_module("pipeline.report")  # its libraries are heavy: load them while other chains run
@@ -114,7 +116,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], page: Pa
 @task(name="track", cache_policy=NO_CACHE)
 def track(tracker: ChainTracker, folder: Path) -> None:
     """Log a generation's metrics and picture in MLflow."""
-    tracker.track([folder])
+    tracker.store.attempt(lambda: tracker.track([folder]))
 
 
 @task(name="report", cache_policy=NO_CACHE)

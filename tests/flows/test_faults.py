@@ -1,12 +1,15 @@
-"""Faults of the world around a run: kills at random moments, a full disk, a Prefect server that goes away."""
+"""Faults of the world around a run: kills, damaged files, a full or read-only disk, MLflow or a Prefect server that is away."""
 
+import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import Project
 
@@ -50,6 +53,24 @@ def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(fini
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
+def test_a_longer_run_with_mlflow_locked_warns_in_a_line_and_track_makes_up_for_it(finished_copy):
+    with sqlite3.connect(finished_copy.folder / "mlflow.db", isolation_level=None) as store:
+        store.execute("begin exclusive")
+        said = finished_copy.run("flows.cli", "run", "--arm", "sims", "--generations", "3")
+        store.execute("rollback")
+        assert "sims/seed0           generation   3/3" in said
+        assert said.count("MLflow is left behind (database is locked)") == 1
+        assert "Traceback" not in said
+        finished_copy.run("flows.cli", "track")
+        points = store.execute("select key, step, count(*) from metrics group by run_uuid, key, step").fetchall()
+    made = [json.loads(path.read_text()) for path in finished_copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json")]
+    assert sorted(points) == sorted(
+        (key, metrics["generation"], 1) for metrics in made for key in metrics.keys() - {"generation", "extractor"}
+    )
+    assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+
+
 def test_a_prefect_server_that_goes_away_ends_the_run_in_a_line_that_says_how_to_go_on(project):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 60"))
     process = copy.start("flows.cli", "run")
@@ -73,3 +94,4 @@ def _serves(cmdline: Path, parent: int) -> bool:
     except OSError:
         return False
     return b"flows.server" in words and str(parent).encode() in words
+

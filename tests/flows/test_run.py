@@ -102,13 +102,6 @@ def test_cut_locks_and_damaged_outputs_are_noticed_and_made_anew_to_the_same_byt
     assert finished_copy.locks() == finished.locks()
 
 
-def test_more_generations_than_params_yaml_says_extend_the_chain(finished_copy):
-    output = finished_copy.run("flows.cli", "run", "--arm", "sims", "--generations", "3")
-    assert "sims/seed0           generation   3/3" in output
-    assert len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
-    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
-
-
 def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_standard_arms_bytes(finished_copy):
     params = finished_copy.folder / "params.yaml"
     params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.0"))
