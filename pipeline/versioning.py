@@ -5,12 +5,13 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import RunFailed
+from pipeline.errors import RunFailed, in_a_line
 from pipeline.layout import LOCK, PARAMS, RECIPE
 from pipeline.locks import drop_damaged_locks
 from pipeline.params import Params, load
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 
 
 class Versions:
-    """The project's DVC repository, opened once a process. Waits for its lock when another chain holds it.
+    """The project's DVC repository, opened once a thread. Waits for its lock when another chain holds it.
 
-    Raises RunFailed with DVC's own words where DVC cannot do what it is asked.
+    With `shared` (and in a read-only checkout) it takes no lock: for reading, beside those that commit. Raises RunFailed with
+    DVC's own words where DVC cannot do what it is asked.
     """
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: Params, shared: bool = False) -> None:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         self._params, self._text = params, Path(PARAMS).read_bytes()
-        self._repo = _open()
+        beside = shared or not os.access(".dvc", os.W_OK)
+        self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
+        self._repo = self._open()
 
     def current(self, folders: Iterable[Path]) -> set[Path]:
         """Those of the generation folders whose outputs are there and fit recipe, code, params and inputs."""
@@ -68,6 +72,17 @@ class Versions:
         if text != self._text and load(Path(PARAMS)) != self._params:
             raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
 
+    def _open(self) -> "Repo":
+        from dvc.lock import LockNoop
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        with _said_by_dvc():
+            repo = Repo(".", _wait_for_lock=True)
+        if self._elsewhere is not None:
+            repo.lock, repo.tmp_dir = LockNoop(), self._elsewhere.name
+        return repo
+
     def _status(self, targets: list[str]) -> dict[str, Any]:
         try:
             with _said_by_dvc():
@@ -75,17 +90,9 @@ class Versions:
         except Exception:  # a lock that was cut can break DVC anywhere
             if not drop_damaged_locks():
                 raise
-            self._repo = _open()
+            self._repo = self._open()
             return self._status(targets)
         return stale
-
-
-def _open() -> "Repo":
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    with _said_by_dvc():
-        return Repo(".", _wait_for_lock=True)
 
 
 @contextmanager
@@ -95,4 +102,4 @@ def _said_by_dvc() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise RunFailed(f"DVC: {' '.join(str(error).split())}") from error
+        raise RunFailed(f"DVC: {in_a_line(error)}") from error

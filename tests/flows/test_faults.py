@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -69,6 +70,27 @@ def test_a_longer_run_with_mlflow_locked_warns_in_a_line_and_track_makes_up_for_
     )
     assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
     assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+
+
+def test_a_finished_experiment_on_a_read_only_disk_is_read_and_every_writing_command_fails_in_a_line(finished, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "--bind", str(finished.folder), str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
+        copy = Project.of(disk)
+        assert "everything is up to date" in copy.run("flows.cli", "run")
+        assert "sims/seed0                       2      0        0" in copy.run("flows.cli", "status")
+        assert "1 generations verified" in copy.run("flows.cli", "verify", "--arm", "standard", "--generation", "1")
+        assert "smoke" in copy.run("flows.cli", "preset", "list")
+        for command in (["run", "--generations", "3"], ["report"], ["track"], ["preset", "digits"]):
+            said = copy.run("flows.cli", *command, code=1).splitlines()
+            assert len(said) == 1, said
+            assert said[0].startswith("failed: ")
+            assert re.search("read-?only", said[0], re.IGNORECASE)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
 def test_a_prefect_server_that_goes_away_ends_the_run_in_a_line_that_says_how_to_go_on(project):
