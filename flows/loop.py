@@ -20,7 +20,7 @@ from pipeline.errors import GOES_ON, BadInput, RunFailed
 from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
-from pipeline.recipes import render
+from pipeline.recipes import render, roots
 from pipeline.remote import Remote
 from pipeline.tracking import ChainTracker, Store
 from pipeline.versioning import Versions
@@ -71,6 +71,8 @@ def self_consuming(
     plan(versions, params, wanted)
     page = Page(params, wanted)
     remote = Remote(versions, params)
+    for stage in roots(params):
+        remote.push(stage)
     failures = follow_chains(root, params, wanted, page, remote)
     page.report(write_report(versions, params, wanted, began))
     remote.finish()

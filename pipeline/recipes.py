@@ -56,6 +56,11 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     )
 
 
+def roots(params: Params) -> list[str]:
+    """The stages of the root's dvc.yaml that the chains need: the data, and every seed's base model."""
+    return ["data", *(f"base@{seed}" for seed in params.seeds)]
+
+
 def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool, bool]:
     """Write the recipes of all generations that are missing or differ, and take away those that params.yaml has no longer.
 

@@ -3,13 +3,11 @@
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Project
 
 VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
@@ -134,26 +132,6 @@ def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashe
     assert "sims/seed0           generation   2/4" not in output
     assert (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
     assert killed.locks() == undisturbed.locks()
-
-
-def test_another_clone_goes_on_from_what_the_remote_has(finished_copy, tmp_path):
-    here = finished_copy
-    here.run("dvc", "remote", "add", "shelf", str(tmp_path / "shelf"))
-    params = (here.folder / "params.yaml").read_text() + "remote: shelf\n"
-    (here.folder / "params.yaml").write_text(params.replace("generations: 2", "generations: 3"))
-    here.run("flows.cli", "run")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(here.folder)]
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "--quiet", "-m", "three generations"], check=True)
-    subprocess.run(["git", "clone", "--quiet", str(here.folder), str(tmp_path / "there")], check=True)
-    there = Project.of(tmp_path / "there")
-    for project in (here, there):
-        (project.folder / "params.yaml").write_text(params.replace("generations: 2", "generations: 4"))
-    output = there.run("flows.cli", "run")
-    assert "sims/seed0           generation   4/4" in output
-    assert "generation   3/4" not in output
-    here.run("flows.cli", "run")
-    assert there.locks() == here.locks()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
