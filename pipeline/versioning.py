@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cache import mend
 from pipeline.errors import RunFailed, in_a_line
 from pipeline.layout import LOCK, PARAMS, RECIPE
-from pipeline.locks import drop_damaged_locks
+from pipeline.locks import drop_damaged_locks, outputs
 from pipeline.params import Params, load
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Versions:
 
     def pull(self, targets: list[str], remote: str) -> None:
         """Bring the outputs of stages and recipes from a remote, as far as it has them undamaged."""
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
         with _said_by_dvc():
             self._repo.pull(targets, remote=remote, allow_missing=True)
 
@@ -90,6 +93,8 @@ class Versions:
         return repo
 
     def _status(self, targets: list[str]) -> dict[str, Any]:
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
         try:
             with _said_by_dvc():
                 stale: dict[str, Any] = self._repo.status(targets=targets)

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from conftest import Project
 
+from pipeline.cache import md5_of
+
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
 LONGEST_RUN_SECONDS = 18.0
@@ -52,6 +54,36 @@ def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(fini
         assert copy.locks() == finished.locks()
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def test_cut_locks_damaged_outputs_and_a_damaged_cache_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
+    for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
+        lock = finished_copy.folder / name
+        lock.write_text(lock.read_text()[:200])
+    there, cut, gone = (
+        finished_copy.folder / "runs/smoke" / name
+        for name in (
+            "sims/seed0/g001/synthetic.npy",
+            "standard/seed0/g002/synthetic.npy",
+            "standard/seed0/g002/base.safetensors",
+        )
+    )
+    for path in (there, gone):
+        _damage(_cached(finished_copy, path))
+    cut.write_bytes(cut.read_bytes()[:1000])
+    gone.unlink()
+    said = finished_copy.run("flows.cli", "status")
+    assert "sims/seed0                       1      1        0" in said
+    assert f"{there.relative_to(finished_copy.folder)} was damaged: taken anew from the file itself" in said
+    assert f"{gone.relative_to(finished_copy.folder)} was damaged and is dropped" in said
+    said = finished_copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   2/2" in said
+    assert "sims/seed0           generation   1/2" not in said
+    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/2" in line)
+    assert finished_copy.locks() == finished.locks()
+    assert gone.read_bytes() == (finished.folder / gone.relative_to(finished_copy.folder)).read_bytes()
+    for kept in (finished_copy.folder / ".dvc/cache/files/md5").glob("*/*"):
+        assert md5_of(kept) == kept.parent.name + kept.name.removesuffix(".dir")
 
 
 def test_a_longer_run_with_mlflow_locked_warns_in_a_line_and_track_makes_up_for_it(finished_copy):
@@ -117,3 +149,17 @@ def _serves(cmdline: Path, parent: int) -> bool:
         return False
     return b"flows.server" in words and str(parent).encode() in words
 
+
+def _cached(project: Project, path: Path) -> Path:
+    """DVC's copy of a file."""
+    md5 = md5_of(path)
+    return project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def _damage(path: Path) -> None:
+    """Flip a bit, as a disk would: mode and length stay."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(0o444)

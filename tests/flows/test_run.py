@@ -87,19 +87,6 @@ def test_results_of_other_params_are_neither_reported_nor_tracked_nor_verified(f
     assert "no such finished generation" in finished_copy.run("flows.cli", "verify", "--arm", "sims", code=2)
 
 
-def test_cut_locks_and_damaged_outputs_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
-    output = finished_copy.folder / "runs/smoke/standard/seed0/g002/synthetic.npy"
-    output.write_bytes(output.read_bytes()[:1000])
-    for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
-        lock = finished_copy.folder / name
-        lock.write_text(lock.read_text()[:200])
-    assert "sims/seed0                       1      1        0" in finished_copy.run("flows.cli", "status")
-    said = finished_copy.run("flows.cli", "run")
-    assert "sims/seed0           generation   2/2" in said
-    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/2" in line)
-    assert finished_copy.locks() == finished.locks()
-
-
 def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_standard_arms_bytes(finished_copy):
     params = finished_copy.folder / "params.yaml"
     params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.0"))
