@@ -60,10 +60,12 @@ def _run(given: argparse.Namespace) -> None:
     stop_by_signals()
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
+    from pipeline.remote import push_all
 
     wanted = select(params, given.arm, given.seed, given.generations)
     layout = Layout(params.experiment)
     if everything_current(params, wanted):
+        push_all(params, wanted)
         print(f"everything is up to date: {layout.page}")
         return
     for chain in wanted:  # said now rather than after the server's start

@@ -22,8 +22,9 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Generations, Params, Seed, load
 from pipeline.preparation import prepare
-from pipeline.recipes import render
+from pipeline.recipes import render, roots
 from pipeline.remote import Remote
+from pipeline.tracking import Store
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +72,8 @@ def self_consuming(
     PREPARE(versions, params)
     plan(versions, params, wanted)
     remote = Remote(versions, params)
+    for stage in roots(params):
+        remote.push(stage)
     failures = follow_chains(root, params, wanted, remote)
     link_report(params, write_report(versions, params, wanted, began))
     remote.finish()
@@ -95,7 +98,8 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote) -> list[str]:
     """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    views = {chain: ChainView(params, chain, generations) for chain, generations in wanted.items()}
+    store = Store(params)
+    views = {chain: ChainView(store, chain, generations) for chain, generations in wanted.items()}
     progress = {chain: Progress(chain, generations) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:

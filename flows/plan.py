@@ -4,7 +4,7 @@ from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
 from pipeline.layout import Layout
 from pipeline.params import MAX_GENERATIONS, Params
-from pipeline.recipes import render
+from pipeline.recipes import render, roots
 from pipeline.versioning import Versions
 
 
@@ -31,5 +31,5 @@ def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
         return False
     render(params, wanted)
     versions = Versions(params)
-    roots = ["data", "plan", "report", *(f"base@{seed}" for seed in params.seeds)]
-    return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in roots)
+    stages = ["plan", "report", *roots(params)]
+    return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in stages)

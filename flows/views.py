@@ -15,7 +15,7 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
 from pipeline.params import Params
-from pipeline.tracking import ChainTracker, curves
+from pipeline.tracking import ChainTracker, Store, curves
 
 UPDATE_SECONDS = 10.0
 
@@ -23,7 +23,7 @@ UPDATE_SECONDS = 10.0
 @task(name="track", cache_policy=NO_CACHE)
 def track(tracker: ChainTracker, folders: list[Path]) -> None:
     """Log metrics and pictures of finished generations in MLflow."""
-    tracker.track(folders)
+    tracker.store.attempt(lambda: tracker.track(folders))
 
 
 class ChainView:
@@ -32,10 +32,10 @@ class ChainView:
     A generation is shown with those that follow it within UPDATE_SECONDS: looking on must not cost what computing needs.
     """
 
-    def __init__(self, params: Params, chain: Chain, generations: int) -> None:
-        self.params, self.chain, self.generations = params, chain, generations
-        self.layout = Layout(params.experiment)
-        self.tracker = ChainTracker(params, chain)
+    def __init__(self, store: Store, chain: Chain, generations: int) -> None:
+        self.params, self.chain, self.generations = store.params, chain, generations
+        self.layout = Layout(store.params.experiment)
+        self.tracker = ChainTracker(store, chain)
         self._new: list[Path] = []
         self._due = 0.0
         self._progress: UUID | None = None
@@ -51,7 +51,7 @@ class ChainView:
         """Show what is left, the chain's generations in a table, and where its curves are."""
         if self._new:
             self._show(int(self._new[-1].name[1:]))
-        self.tracker.end("FAILED" if failed else "FINISHED")
+        self.tracker.store.attempt(lambda: self.tracker.end("FAILED" if failed else "FINISHED"))
         rows = [
             {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
             for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)

@@ -20,6 +20,11 @@ class RunFailed(Exception):
     """Something went wrong while running; the message says where, in one line."""
 
 
+def in_a_line(error: BaseException) -> str:
+    """What an error says, without line breaks; its type's name where it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
 def exit_code(run: Callable[[], int | None]) -> int:
     """Run a command; errors become one line on stderr and the exit code 1 (failed), 2 (bad input) or 130 (stopped)."""
     try:

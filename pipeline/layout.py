@@ -32,6 +32,11 @@ class Layout:
         return Path("runs") / self.experiment
 
     @property
+    def plan(self) -> Path:
+        """The chains and their lengths: what the recipes were rendered for."""
+        return self.runs / "plan.json"
+
+    @property
     def reports(self) -> Path:
         """What people look at."""
         return Path("reports") / self.experiment

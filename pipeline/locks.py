@@ -16,6 +16,13 @@ def digests(folder: Path) -> dict[str, str]:
     return {Path(path).name: md5 for path, md5 in _hashes(_locked(folder), "outs").items()}
 
 
+def outputs(target: str) -> dict[Path, str]:
+    """The md5 of each output that the locks record of a stage of the root, or of the recipe at a path."""
+    path = Path(target)
+    stage = _locked(path.parent) if path.name == RECIPE else _read(Path(LOCK)).get(target, {})
+    return {Path(out): md5 for out, md5 in _hashes(stage, "outs").items()}
+
+
 def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
     """A chain's committed generations, from the first to at most `generations`, of today's params and each from the one before.
 

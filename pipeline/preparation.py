@@ -15,9 +15,8 @@ def prepare(versions: Versions, params: Params) -> None:
     Raises BadInput for a device or a remote that is not there.
     """
     device_of(params)
-    remote = Remote(versions, params)
     with owned(Layout(params.experiment).runs, wait=True):
-        remote.pull()
+        Remote(versions, params).pull()
         if not versions.stage_is_current("data"):
             make_data(params)
             versions.commit("data")
@@ -25,6 +24,3 @@ def prepare(versions: Versions, params: Params) -> None:
             if not versions.stage_is_current(f"base@{seed}"):
                 make_base(params, seed)
                 versions.commit(f"base@{seed}")
-    for stage in ("data", *(f"base@{seed}" for seed in params.seeds)):
-        remote.push(stage)
-    remote.finish()

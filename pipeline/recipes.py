@@ -1,5 +1,6 @@
 """The recipes: every generation's dvc.yaml, rendered from params.yaml by one pure function."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths
 from pipeline.errors import BadInput, RunFailed
-from pipeline.files import write_json, write_text
+from pipeline.files import write_text
 from pipeline.layout import AUXILIARY, BASE, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
@@ -56,6 +57,11 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     )
 
 
+def roots(params: Params) -> list[str]:
+    """The stages of the root's dvc.yaml that the chains need: the data, and every seed's base model."""
+    return ["data", *(f"base@{seed}" for seed in params.seeds)]
+
+
 def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool, bool]:
     """Write the recipes of all generations that are missing or differ, and take away those that params.yaml has no longer.
 
@@ -76,7 +82,9 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool
     for path, text in texts.items():
         if there.get(path) != text:
             write_text(path, text)
-    write_json(layout.runs / "plan.json", {str(chain): params.length(chain.arm) for chain in wanted})
+    plan = json.dumps({str(chain): params.length(chain.arm) for chain in wanted}, indent=2, sort_keys=True) + "\n"
+    if not layout.plan.exists() or layout.plan.read_bytes() != plan.encode():  # a read-only disk is no fault where all is there
+        write_text(layout.plan, plan)
     wrong = any(path.parents[1] not in chain_folders or texts.get(path, text) != text for path, text in there.items())
     return bool(texts.keys() - there.keys()), wrong
 

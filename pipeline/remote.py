@@ -1,11 +1,16 @@
-"""A DVC remote for finished generations: pushed as they come, pulled where another machine goes on."""
+"""A DVC remote for finished generations: pushed in the background as they come, pulled where another machine goes on."""
 
 import logging
+import threading
 import time
+from queue import Empty, Queue
 
-from pipeline.errors import BadInput, RunFailed
+from pipeline.chains import Chain
+from pipeline.errors import BadInput, RunFailed, in_a_line
+from pipeline.layout import RECIPE, Layout
 from pipeline.locks import absent
 from pipeline.params import Params
+from pipeline.recipes import roots
 from pipeline.versioning import Versions
 
 log = logging.getLogger("self-consuming")
@@ -13,14 +18,16 @@ TRIES, PAUSE_SECONDS = 3, 2.0
 
 
 class Remote:
-    """The remote that params.yaml names, if any. A push that fails is warned of, and made up for at the end.
+    """The remote that params.yaml names, if any; without one, nothing is pushed or pulled.
 
-    Raises BadInput where DVC does not know the remote.
+    What cannot be pushed is tried again with the next generation, and at the end. Raises BadInput where DVC does not know it.
     """
 
     def __init__(self, versions: Versions, params: Params) -> None:
         self.versions, self.params, self.name = versions, params, params.remote
+        self._waiting: Queue[str] = Queue()
         self._left: set[str] = set()
+        self._pusher: threading.Thread | None = None
         known = versions.remotes()
         if self.name is not None and self.name not in known:
             raise BadInput(
@@ -34,26 +41,62 @@ class Remote:
             try:
                 self.versions.pull(missing, self.name)
             except Exception as error:
-                log.warning("not everything could be pulled from %s, the rest is made anew (%s)", self.name, error)
+                log.warning("not everything could be pulled from %s, the rest is made anew (%s)", self.name, in_a_line(error))
 
     def push(self, target: str) -> None:
-        """Push the outputs of a stage or recipe."""
+        """Let the outputs of a stage or recipe be pushed; returns at once."""
         if self.name is None:
             return
-        try:
-            self.versions.push([target], self.name)
-        except Exception as error:
-            log.warning("%s is not pushed to %s yet (%s)", target, self.name, error)
-            self._left.add(target)
+        if self._pusher is None:
+            self._pusher = threading.Thread(target=self._push_what_waits, args=(self.name,), name="push", daemon=True)
+            self._pusher.start()
+        self._waiting.put(target)
 
     def finish(self) -> None:
-        """Push what is left; raises RunFailed when it still cannot be."""
+        """Wait until everything is pushed; raises RunFailed when something still cannot be."""
+        self._waiting.join()
         for attempt in range(TRIES):
             if not self._left:
                 return
             time.sleep(PAUSE_SECONDS * attempt)
-            left, self._left = self._left, set()
-            for target in sorted(left):
-                self.push(target)
+            self._waiting.put(min(self._left))  # and with it goes whatever else is left
+            self._waiting.join()
         if self._left:
             raise RunFailed(f"{len(self._left)} stages could not be pushed to {self.name}: dvc push -r {self.name}")
+
+    def _push_what_waits(self, name: str) -> None:
+        """Push, for as long as the process lives; says once of a row of failures that something is left."""
+        versions = None
+        while True:
+            targets = [self._waiting.get(), *_rest(self._waiting)]
+            try:
+                versions = versions or Versions(self.params, shared=True)
+                versions.push(sorted(self._left.union(targets)), name)
+                self._left.clear()
+            except Exception as error:
+                if not self._left:
+                    log.warning("%s cannot be reached, the pushes are tried again (%s)", name, in_a_line(error))
+                self._left.update(targets)
+            for _ in targets:
+                self._waiting.task_done()
+
+
+def push_all(params: Params, wanted: dict[Chain, int]) -> None:
+    """Push what the remote lacks of an experiment that has nothing left to make."""
+    if params.remote is None:
+        return
+    remote, layout = Remote(Versions(params), params), Layout(params.experiment)
+    folders = [layout.generation(chain, number) for chain, length in wanted.items() for number in range(1, length + 1)]
+    for target in (*roots(params), *(str(folder / RECIPE) for folder in folders)):
+        remote.push(target)
+    remote.finish()
+
+
+def _rest(waiting: Queue[str]) -> list[str]:
+    """What else waits by now."""
+    rest = []
+    try:
+        while True:
+            rest.append(waiting.get_nowait())
+    except Empty:
+        return rest

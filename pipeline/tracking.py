@@ -11,15 +11,18 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.chains import Chain, chains, decisive
-from pipeline.errors import RunFailed
+from pipeline.errors import RunFailed, in_a_line
 from pipeline.files import read_json
 from pipeline.layout import METRICS, PICTURE, SYNTHETIC
 from pipeline.locks import digests, finished
 from pipeline.params import MAX_GENERATIONS, Params
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
@@ -46,32 +49,50 @@ def curves() -> str:
 
 
 class Store:
-    """The MLflow client and the experiment's runs in it, found by their tags. Raises MLflow's own errors."""
+    """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
+
+    Raises MLflow's own errors.
+    """
 
     def __init__(self, params: Params) -> None:
+        self.params = params
+        self.broken = False
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client, which tells of a fault at once and leaves it to us to say so."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow import MlflowClient
+        from mlflow.store.db import utils
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        self.client: MlflowClient = MlflowClient(store_uri())
-        found = self.client.get_experiment_by_name(params.experiment)
-        self.experiment_id = found.experiment_id if found else self._create(params.experiment)
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+        utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
+        return MlflowClient(store_uri())
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment's id, made where there is none; pictures lie in the project unless a server stores them."""
+        found = self.client.get_experiment_by_name(self.params.experiment)
+        if found:
+            return str(found.experiment_id)
+        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
+        return str(self.client.create_experiment(self.params.experiment, artifact_location=artifacts))
 
     def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
-        """The id of the run with this key and fingerprint, made (with `facts` as its params) where there is none."""
-        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
-        runs = self.client.search_runs([self.experiment_id], query, max_results=1)
-        if runs:
-            return str(runs[0].info.run_id)
+        """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
         from mlflow.entities import Param
 
+        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
         tags = {KEY: key, HASH: fingerprint} | ({"mlflow.parentRunId": parent} if parent else {})
-        run_id = str(self.client.create_run(self.experiment_id, run_name=key, tags=tags).info.run_id)
-        self.client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in facts.items()])
-        return run_id
+        found = self.client.search_runs([self.experiment_id], query, max_results=1)
+        run = found[0] if found else self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+        lacking = [Param(key, str(value)[:6000]) for key, value in facts.items() if key not in run.data.params]
+        if lacking:
+            self.client.log_batch(run.info.run_id, params=lacking)
+        return str(run.info.run_id)
 
     def parent(self) -> str:
         """The id of the run that holds the experiment's chains together."""
@@ -79,69 +100,57 @@ class Store:
         self.client.set_terminated(run_id)
         return run_id
 
-    def _create(self, name: str) -> str:
-        """Make the experiment; pictures lie in the project unless a server stores them."""
-        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
-        return str(self.client.create_experiment(name, artifact_location=artifacts))
-
-
-class ChainTracker:
-    """A chain's run. Where MLflow fails, it warns once and leaves the rest to `self-consuming track`."""
-
-    def __init__(self, params: Params, chain: Chain) -> None:
-        self.params, self.chain = params, chain
-        self.broken = False
-
-    def track(self, folders: Iterable[Path]) -> None:
-        """Write the points of finished generations that the run does not have yet."""
-        self._try(lambda: self._track(folders))
-
-    def address(self) -> str | None:
-        """Where the run's page is: on the tracking server, or on `mlflow ui` of this machine; None where MLflow is away."""
-        if self.broken:
-            return None
-        server = store_uri() if store_uri().startswith("http") else LOCAL_PAGES
-        return f"{server}/#/experiments/{self._store.experiment_id}/runs/{self._run}"
-
-    def end(self, status: str = "FINISHED") -> None:
-        """Set the run's status to FINISHED or FAILED."""
-        self._try(lambda: self._store.client.set_terminated(self._run, status))
-
-    @cached_property
-    def _store(self) -> Store:
-        return Store(self.params)
-
-    @cached_property
-    def _run(self) -> str:
-        facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
-        return self._store.run(str(self.chain), _hash(facts), _flat(facts), self._store.parent())
-
-    @cached_property
-    def _logged(self) -> dict[int, float]:
-        return {point.step: point.value for point in self._store.client.get_metric_history(self._run, "fid")}
-
-    def _try(self, act: Callable[[], object]) -> None:
+    def attempt(self, act: Callable[[], object]) -> None:
+        """Do something in MLflow; where it fails, warn and do no more: a store that is away costs one wait, not one a chain."""
         if self.broken:
             return
         try:
             act()
         except Exception as error:
             self.broken = True
-            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _first_line(error))
+            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _cause(error))
 
-    def _track(self, folders: Iterable[Path]) -> None:
+
+class ChainTracker:
+    """A chain's run in the store. Raises MLflow's own errors."""
+
+    def __init__(self, store: Store, chain: Chain) -> None:
+        self.store, self.params, self.chain = store, store.params, chain
+
+    def track(self, folders: Iterable[Path]) -> None:
+        """Write the points of finished generations that the run does not have yet."""
         made = {folder: read_json(folder / METRICS) for folder in folders}
         if any(self._logged.get(metrics["generation"], metrics["fid"]) != metrics["fid"] for metrics in made.values()):
             # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
-            self._store.client.delete_run(self._run)
+            self.store.client.delete_run(self._run)
             del self._run, self._logged
             made = {folder: read_json(folder / METRICS) for folder in finished(self.params, self.chain, MAX_GENERATIONS)}
         new = [(folder, metrics) for folder, metrics in made.items() if metrics["generation"] not in self._logged]
         for start in range(0, len(new), BATCH):
             self._log(new[start : start + BATCH])
 
+    def address(self) -> str | None:
+        """Where the run's page is: on the tracking server, or on `mlflow ui` of this machine; None where MLflow is away."""
+        if self.store.broken:
+            return None
+        server = store_uri() if store_uri().startswith("http") else LOCAL_PAGES
+        return f"{server}/#/experiments/{self.store.experiment_id}/runs/{self._run}"
+
+    def end(self, status: str = "FINISHED") -> None:
+        """Set the run's status to FINISHED or FAILED."""
+        self.store.client.set_terminated(self._run, status)
+
+    @cached_property
+    def _run(self) -> str:
+        facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
+        return self.store.run(str(self.chain), _hash(facts), _flat(facts), self.store.parent())
+
+    @cached_property
+    def _logged(self) -> dict[int, float]:
+        return {point.step: point.value for point in self.store.client.get_metric_history(self._run, "fid")}
+
     def _log(self, made: list[tuple[Path, dict[str, Any]]]) -> None:
-        """Write generations: their pictures first, since a point counts as there when its metrics are."""
+        """Write generations: the metrics last, since a point counts as there when they are."""
         from mlflow.entities import Metric, RunTag
 
         points, tags = list[Metric](), list[RunTag]()
@@ -152,11 +161,13 @@ class ChainTracker:
                 from PIL import Image
 
                 picture = Image.open(folder / PICTURE)
-                self._store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
+                self.store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
             numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
             points += [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
-            tags += [RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]), RunTag("extractor", metrics["extractor"])]
-        self._store.client.log_batch(self._run, metrics=points, tags=tags)
+            tags.append(RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]))
+        tags.append(RunTag("extractor", made[-1][1]["extractor"]))
+        self.store.client.log_batch(self._run, tags=tags)
+        self.store.client.log_batch(self._run, metrics=points)
         self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
 
 
@@ -165,17 +176,16 @@ def rebuild(params: Params) -> int:
 
     Raises RunFailed where MLflow cannot be written.
     """
-    count = 0
-    for chain in chains(params):
-        folders = finished(params, chain, MAX_GENERATIONS)
-        if folders:
-            tracker = ChainTracker(params, chain)
+    made = {chain: folders for chain in chains(params) if (folders := finished(params, chain, MAX_GENERATIONS))}
+    store = Store(params)
+    try:
+        for chain, folders in made.items():
+            tracker = ChainTracker(store, chain)
             tracker.track(folders)
             tracker.end()
-            if tracker.broken:
-                raise RunFailed(f"MLflow could not be written at {store_uri()}")
-            count += 1
-    return count
+    except Exception as error:
+        raise RunFailed(f"MLflow could not be written at {store_uri()}: {_cause(error)}") from error
+    return len(made)
 
 
 def _hash(content: Any) -> str:
@@ -190,5 +200,8 @@ def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _cause(error: BaseException) -> str:
+    """What the error says that all others came from: a driver's few words rather than what the layers above made of them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return in_a_line(error)

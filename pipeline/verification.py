@@ -1,11 +1,11 @@
 """Recompute finished generations in a temporary folder and compare them with what is stored and what DVC recorded."""
 
-import hashlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import machine
+from pipeline.cache import md5_of
 from pipeline.chains import Chain
 from pipeline.generation import said_of
 from pipeline.layout import BASE, Layout
@@ -22,14 +22,14 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     layout = Layout(params.experiment)
     folder = layout.generation(chain, generation)
     recorded = digests(folder)
-    found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if _md5(folder / name) != recorded[name]]
+    found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if md5_of(folder / name) != recorded[name]]
     machine.fix(params)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with said_of(f"{chain} generation {generation}, recomputed"):
             if generation == 1:
                 train_base(params, chain.seed, work)
-                found += _compare(layout.base(chain.seed), work, {BASE: _md5(layout.base(chain.seed) / BASE)})
+                found += _compare(layout.base(chain.seed), work, {BASE: md5_of(layout.base(chain.seed) / BASE)})
             job = Job(params, chain, generation, work)
             for step in job.strategy.steps:
                 STEPS[step](job)
@@ -38,8 +38,6 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
 
 
 def _compare(folder: Path, work: Path, expected: Mapping[str, str | None]) -> list[str]:
-    return [f"{folder / name}: a recomputation gives other bytes" for name, md5 in expected.items() if _md5(work / name) != md5]
-
-
-def _md5(path: Path) -> str | None:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.exists() else None
+    return [
+        f"{folder / name}: a recomputation gives other bytes" for name, md5 in expected.items() if md5_of(work / name) != md5
+    ]

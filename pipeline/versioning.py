@@ -5,14 +5,16 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import RunFailed
+from pipeline.cache import mend
+from pipeline.errors import RunFailed, in_a_line
 from pipeline.layout import LOCK, PARAMS, RECIPE
-from pipeline.locks import drop_damaged_locks
+from pipeline.locks import drop_damaged_locks, outputs
 from pipeline.params import Params, load
 
 if TYPE_CHECKING:
@@ -20,15 +22,18 @@ if TYPE_CHECKING:
 
 
 class Versions:
-    """The project's DVC repository, opened once a process. Waits for its lock when another chain holds it.
+    """The project's DVC repository, opened once a thread. Waits for its lock when another chain holds it.
 
-    Raises RunFailed with DVC's own words where DVC cannot do what it is asked.
+    With `shared` (and in a read-only checkout) it takes no lock: for reading, beside those that commit. Raises RunFailed with
+    DVC's own words where DVC cannot do what it is asked.
     """
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: Params, shared: bool = False) -> None:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         self._params, self._text = params, Path(PARAMS).read_bytes()
-        self._repo = _open()
+        beside = shared or not os.access(".dvc", os.W_OK)
+        self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
+        self._repo = self._open()
 
     def current(self, folders: Iterable[Path]) -> set[Path]:
         """Those of the generation folders whose outputs are there and fit recipe, code, params and inputs."""
@@ -50,15 +55,22 @@ class Versions:
 
     def remotes(self) -> list[str]:
         """The names of the remotes that DVC knows."""
-        return list(self._repo.config["remote"])
+        return [name for name, section in self._repo.config["remote"].items() if "url" in section]
 
     def push(self, targets: list[str], remote: str) -> None:
-        """Push the outputs of stages and recipes to a remote."""
+        """Push the outputs of stages and recipes to a remote; reads these alone, where `dvc push` would read all recipes."""
         with _said_by_dvc():
-            self._repo.push(targets, remote=remote)
+            self._repo._reset()
+            stages = [info.stage for target in targets for info in self._repo.stage.collect_granular(target)]
+            objects = {info for stage in stages for used in stage.get_used_objs(push=True).values() for info in used}
+            failed = self._repo.cloud.push(objects, remote=remote).failed
+        if failed:
+            raise RunFailed(f"DVC: {len(failed)} files could not be pushed to {remote}")
 
     def pull(self, targets: list[str], remote: str) -> None:
-        """Bring the outputs of stages and recipes from a remote, as far as it has them."""
+        """Bring the outputs of stages and recipes from a remote, as far as it has them undamaged."""
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
         with _said_by_dvc():
             self._repo.pull(targets, remote=remote, allow_missing=True)
 
@@ -68,24 +80,30 @@ class Versions:
         if text != self._text and load(Path(PARAMS)) != self._params:
             raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
 
+    def _open(self) -> "Repo":
+        from dvc.lock import LockNoop
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        honest = {"verify": True} if self._params.remote else None  # what a remote has may be damaged, too
+        with _said_by_dvc():
+            repo = Repo(".", remote=self._params.remote, remote_config=honest, _wait_for_lock=True)
+        if self._elsewhere is not None:
+            repo.lock, repo.tmp_dir = LockNoop(), self._elsewhere.name
+        return repo
+
     def _status(self, targets: list[str]) -> dict[str, Any]:
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
         try:
             with _said_by_dvc():
                 stale: dict[str, Any] = self._repo.status(targets=targets)
         except Exception:  # a lock that was cut can break DVC anywhere
             if not drop_damaged_locks():
                 raise
-            self._repo = _open()
+            self._repo = self._open()
             return self._status(targets)
         return stale
-
-
-def _open() -> "Repo":
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    with _said_by_dvc():
-        return Repo(".", _wait_for_lock=True)
 
 
 @contextmanager
@@ -95,4 +113,4 @@ def _said_by_dvc() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise RunFailed(f"DVC: {' '.join(str(error).split())}") from error
+        raise RunFailed(f"DVC: {in_a_line(error)}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.chain import take_device
+from flows.process_pool import take_device
 from pipeline import machine
 from pipeline.params import load
 

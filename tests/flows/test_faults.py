@@ -1,14 +1,20 @@
-"""Faults of the world around a run: kills at random moments, a full disk, a Prefect server that goes away."""
+"""Faults of the world around a run: kills, damaged files, a full or read-only disk, MLflow or a Prefect server that is away."""
 
+import json
 import os
 import random
+import re
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import OWN_SERVER, Project
+
+from pipeline.cache import md5_of
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
@@ -50,6 +56,75 @@ def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(fini
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
+def test_cut_locks_damaged_outputs_and_a_damaged_cache_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
+    for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
+        lock = finished_copy.folder / name
+        lock.write_text(lock.read_text()[:200])
+    there, cut, gone = (
+        finished_copy.folder / "runs/smoke" / name
+        for name in (
+            "sims/seed0/g001/synthetic.npy",
+            "standard/seed0/g002/synthetic.npy",
+            "standard/seed0/g002/base.safetensors",
+        )
+    )
+    for path in (there, gone):
+        _damage(_cached(finished_copy, path))
+    cut.write_bytes(cut.read_bytes()[:1000])
+    gone.unlink()
+    said = finished_copy.run("flows.cli", "status")
+    assert "sims/seed0                       1      1        0" in said
+    assert f"{there.relative_to(finished_copy.folder)} was damaged: taken anew from the file itself" in said
+    assert f"{gone.relative_to(finished_copy.folder)} was damaged and is dropped" in said
+    said = finished_copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   2/2" in said
+    assert "sims/seed0           generation   1/2" not in said
+    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/2" in line)
+    assert finished_copy.locks() == finished.locks()
+    assert gone.read_bytes() == (finished.folder / gone.relative_to(finished_copy.folder)).read_bytes()
+    for kept in (finished_copy.folder / ".dvc/cache/files/md5").glob("*/*"):
+        assert md5_of(kept) == kept.parent.name + kept.name.removesuffix(".dir")
+
+
+def test_a_longer_run_with_mlflow_locked_warns_in_a_line_and_track_makes_up_for_it(finished_copy):
+    with sqlite3.connect(finished_copy.folder / "mlflow.db", isolation_level=None) as store:
+        store.execute("begin exclusive")
+        said = finished_copy.run("flows.cli", "run", "--arm", "sims", "--generations", "3")
+        store.execute("rollback")
+        assert "sims/seed0           generation   3/3" in said
+        assert said.count("MLflow is left behind (database is locked)") == 1
+        assert "Traceback" not in said
+        finished_copy.run("flows.cli", "track")
+        points = store.execute("select key, step, count(*) from metrics group by run_uuid, key, step").fetchall()
+    made = [json.loads(path.read_text()) for path in finished_copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json")]
+    assert sorted(points) == sorted(
+        (key, metrics["generation"], 1) for metrics in made for key in metrics.keys() - {"generation", "extractor"}
+    )
+    assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+
+
+def test_a_finished_experiment_on_a_read_only_disk_is_read_and_every_writing_command_fails_in_a_line(finished, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "--bind", str(finished.folder), str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
+        copy = Project.of(disk)
+        assert "everything is up to date" in copy.run("flows.cli", "run")
+        assert "sims/seed0                       2      0        0" in copy.run("flows.cli", "status")
+        assert "1 generations verified" in copy.run("flows.cli", "verify", "--arm", "standard", "--generation", "1")
+        assert "smoke" in copy.run("flows.cli", "preset", "list")
+        for command in (["run", "--generations", "3"], ["report"], ["track"], ["preset", "digits"]):
+            said = copy.run("flows.cli", *command, code=1).splitlines()
+            assert len(said) == 1, said
+            assert said[0].startswith("failed: ")
+            assert re.search("read-?only", said[0], re.IGNORECASE)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
 def test_a_prefect_server_that_goes_away_ends_the_run_in_a_line_that_says_how_to_go_on(project):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 60"))
     process = copy.start("flows.cli", "run", **OWN_SERVER)
@@ -73,3 +148,18 @@ def _serves(cmdline: Path, parent: int) -> bool:
     except OSError:
         return False
     return b"flows.server" in words and str(parent).encode() in words
+
+
+def _cached(project: Project, path: Path) -> Path:
+    """DVC's copy of a file."""
+    md5 = md5_of(path)
+    return project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def _damage(path: Path) -> None:
+    """Flip a bit, as a disk would: mode and length stay."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(0o444)

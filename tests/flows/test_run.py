@@ -3,13 +3,12 @@
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OWN_SERVER, Project
+from conftest import OWN_SERVER
 
 VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
@@ -89,26 +88,6 @@ def test_results_of_other_params_are_neither_reported_nor_tracked_nor_verified(f
     assert "no such finished generation" in finished_copy.run("flows.cli", "verify", "--arm", "sims", code=2)
 
 
-def test_cut_locks_and_damaged_outputs_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
-    output = finished_copy.folder / "runs/smoke/standard/seed0/g002/synthetic.npy"
-    output.write_bytes(output.read_bytes()[:1000])
-    for name in ("runs/smoke/sims/seed0/g002/dvc.lock", "dvc.lock"):
-        lock = finished_copy.folder / name
-        lock.write_text(lock.read_text()[:200])
-    assert "sims/seed0                       1      1        0" in finished_copy.run("flows.cli", "status")
-    said = finished_copy.run("flows.cli", "run")
-    assert "sims/seed0           generation   2/2" in said
-    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/2" in line)
-    assert finished_copy.locks() == finished.locks()
-
-
-def test_more_generations_than_params_yaml_says_extend_the_chain(finished_copy):
-    output = finished_copy.run("flows.cli", "run", "--arm", "sims", "--generations", "3")
-    assert "sims/seed0           generation   3/3" in output
-    assert len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
-    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
-
-
 def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_standard_arms_bytes(finished_copy):
     params = finished_copy.folder / "params.yaml"
     params.write_text(params.read_text().replace("guidance: 1.0", "guidance: 0.0"))
@@ -141,26 +120,6 @@ def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashe
     assert "sims/seed0           generation   2/4" not in output
     assert (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
     assert killed.locks() == undisturbed.locks()
-
-
-def test_another_clone_goes_on_from_what_the_remote_has(finished_copy, tmp_path):
-    here = finished_copy
-    here.run("dvc", "remote", "add", "shelf", str(tmp_path / "shelf"))
-    params = (here.folder / "params.yaml").read_text() + "remote: shelf\n"
-    (here.folder / "params.yaml").write_text(params.replace("generations: 2", "generations: 3"))
-    here.run("flows.cli", "run")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(here.folder)]
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "--quiet", "-m", "three generations"], check=True)
-    subprocess.run(["git", "clone", "--quiet", str(here.folder), str(tmp_path / "there")], check=True)
-    there = Project.of(tmp_path / "there")
-    for project in (here, there):
-        (project.folder / "params.yaml").write_text(params.replace("generations: 2", "generations: 4"))
-    output = there.run("flows.cli", "run")
-    assert "sims/seed0           generation   4/4" in output
-    assert "generation   3/4" not in output
-    here.run("flows.cli", "run")
-    assert there.locks() == here.locks()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
