@@ -56,6 +56,17 @@ class Project:
         project.folder = folder
         return project
 
+    def copy(self, folder: Path) -> "Project":
+        """A copy with all that has been made, DVC's cache, stores and report included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project.of(folder)
+
+    def edit(self, old: str, new: str) -> None:
+        """Change params.yaml."""
+        params = self.folder / "params.yaml"
+        assert old in params.read_text()
+        params.write_text(params.read_text().replace(old, new))
+
     @property
     def environment(self) -> dict[str, str]:
         """The tests' Python first on the PATH, and no other server than the tests'."""
@@ -112,9 +123,8 @@ def project(tmp_path: Path, prefect_server: None) -> Callable[..., Project]:
 
 @pytest.fixture
 def finished_copy(finished: Project, tmp_path: Path, prefect_server: None) -> Project:
-    """A copy of the finished project (its DVC cache, stores and report included) that a test may change."""
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    return Project.of(tmp_path / "copy")
+    """A copy of the finished project that a test may change."""
+    return finished.copy(tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")
@@ -125,4 +135,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """
     made = Project(tmp_path_factory.mktemp("finished") / "ein Ordner für alles")
     made.output = made.run("flows.cli", "run", LC_ALL="C", TZ="Asia/Kathmandu", **OWN_SERVER)  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.fixture(scope="session")
+def longer(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the finished project with a third generation, undisturbed, by `dvc repro`; tests must leave it as it is."""
+    made = finished.copy(tmp_path_factory.mktemp("longer") / "project")
+    made.edit("generations: 2", "generations: 3")
+    made.output = made.run("dvc", "repro")  # type: ignore[attr-defined]
     return made

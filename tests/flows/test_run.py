@@ -59,14 +59,11 @@ def test_verify_agrees_and_names_the_file_with_a_flipped_byte(finished_copy):
     assert str(path.relative_to(finished_copy.folder)) in finished_copy.run(*VERIFY, "--generation", "2", code=1)
 
 
-def test_dvc_repro_makes_added_generations_and_nothing_else(finished_copy):
-    params = finished_copy.folder / "params.yaml"
-    params.write_text(params.read_text().replace("generations: 2", "generations: 3"))
-    output = finished_copy.run("dvc", "repro")
+def test_dvc_repro_makes_added_generations_and_nothing_else(longer):
     for arm in ("sims", "standard"):
-        assert f"Running stage 'runs/smoke/{arm}/seed0/g003" in output
-        assert f"Running stage 'runs/smoke/{arm}/seed0/g002" not in output
-    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+        assert f"Running stage 'runs/smoke/{arm}/seed0/g003" in longer.output
+        assert f"Running stage 'runs/smoke/{arm}/seed0/g002" not in longer.output
+    assert "Data and pipelines are up to date." in longer.run("dvc", "repro")
 
 
 def test_dvc_repro_says_so_when_recipes_no_longer_fit_and_then_makes_what_is_left(finished_copy):
@@ -99,33 +96,29 @@ def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_s
         assert (arms[0] / "synthetic.npy").read_bytes() == (arms[1] / "synthetic.npy").read_bytes()
 
 
-def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashes(project):
-    def edit(text: str) -> str:
-        return text.replace("generations: 2", "generations: 4").replace("steps: 200,", "steps: 600,")
-
-    undisturbed, killed = project("undisturbed", edit=edit), project("killed", edit=edit)
-    undisturbed.run("flows.cli", "run")
-    process = killed.start("flows.cli", "run")
-    third = killed.folder / "runs/smoke/sims/seed0/g003.partial"
+def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashes(finished_copy, longer):
+    finished_copy.edit("generations: 2", "generations: 3")
+    process = finished_copy.start("flows.cli", "run")
+    third = finished_copy.folder / "runs/smoke/sims/seed0/g003.partial"
     until = time.monotonic() + 120
     while not third.exists():
         assert time.monotonic() < until
         assert process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    first = (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat()
-    output = killed.run("flows.cli", "run")
-    assert "sims/seed0           generation   3/4" in output
-    assert "sims/seed0           generation   2/4" not in output
-    assert (killed.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
-    assert killed.locks() == undisturbed.locks()
+    first = (finished_copy.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat()
+    output = finished_copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   3/3" in output
+    assert "sims/seed0           generation   2/3" not in output
+    assert (finished_copy.folder / "runs/smoke/sims/seed0/g001/synthetic.npy").stat().st_ino == first.st_ino
+    assert finished_copy.locks() == longer.locks()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
-def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(project, sign):
+@pytest.mark.parametrize(("sign", "server"), [(signal.SIGINT, OWN_SERVER), (signal.SIGTERM, {})])
+def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(project, sign, server):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 99"))
-    process = copy.start("flows.cli", "run", **OWN_SERVER)
+    process = copy.start("flows.cli", "run", **server)
     for line in process.stderr:
         if "generation   2/99" in line:
             break
