@@ -26,8 +26,15 @@ DIRECTLY = build_opener(ProxyHandler({}))
 QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
 """For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
 SERVICES = "CANCELLATION_CLEANUP", "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS"
-WITHOUT_PAGES = {"PREFECT_UI_ENABLED": "false", **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVICES}}
-"""For a server that lives as long as one run: nobody looks at it, schedules by it or has automations there."""
+WITHOUT_PAGES = {
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVICES},
+}
+"""For a server that lives as long as one run: nobody looks at it, schedules by it or has automations there, and what it records
+of tasks may come in batches, every five seconds."""
 
 
 @dataclass(frozen=True)
