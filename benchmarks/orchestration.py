@@ -3,7 +3,8 @@
     python benchmarks/orchestration.py [--preset gaussian] [--generations N]
 
 The bare script trains, samples and judges the same generations, chains side by side in as many processes, without Prefect, DVC,
-MLflow or a report. Its outputs must be the same bytes. Run it on an otherwise idle machine.
+MLflow or a report. Its outputs must be the same bytes. It is run before and after, and their mean taken: machines drift by more
+than what is measured. Run it on an otherwise idle one.
 """
 
 import argparse
@@ -88,16 +89,20 @@ def main() -> None:
         bare()
         return
     with tempfile.TemporaryDirectory() as temporary:
-        alone, whole = (copy(Path(temporary) / name, given.preset) for name in ("bare", "whole"))
-        if given.generations:
-            for folder in (alone, whole):
+        before, whole, after = (copy(Path(temporary) / name, given.preset) for name in ("before", "whole", "after"))
+        seconds = {}
+        for folder, command in (
+            (before, [__file__, "--bare"]),
+            (whole, ["-m", "flows.cli", "run"]),
+            (after, [__file__, "--bare"]),
+        ):
+            if given.generations:
                 shorten(folder / "params.yaml", given.generations)
-        without = timed([sys.executable, __file__, "--bare"], alone)
-        print(f"bare script              {without:8.1f} s", flush=True)
-        full = timed([sys.executable, "-m", "flows.cli", "run"], whole)
-        print(f"self-consuming run       {full:8.1f} s")
-        print(f"orchestration            {full - without:8.1f} s, {(full - without) / full:.1%} of the run")
-        if outputs(alone) != outputs(whole):
+            seconds[folder] = timed([sys.executable, *command], folder)
+            print(f"{'self-consuming run' if folder == whole else 'bare script':<24} {seconds[folder]:8.1f} s", flush=True)
+        full, bare_mean = seconds[whole], (seconds[before] + seconds[after]) / 2
+        print(f"{'orchestration':<24} {full - bare_mean:8.1f} s, {(full - bare_mean) / full:.1%} of the run")
+        if not outputs(before) == outputs(whole) == outputs(after):
             sys.exit("the outputs differ")
 
 

@@ -18,13 +18,17 @@ WATCH_SECONDS = 1.0
 ORDERLY_SECONDS = 3.0
 """How long a stopped run may take to say goodbye to Prefect and MLflow."""
 AUTOGROUP = Path("/proc/self/autogroup")
+THREADS = Path("/proc/self/task")
+"""Linux weighs every thread by itself."""
 YIELDING = 15
 """How nice (man 2 nice) a process is that looks on while others compute."""
 
 
 def yield_to_others() -> None:
-    """Let computing processes go first from now on: what this one does can wait. Children would inherit it."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(YIELDING, os.getpriority(os.PRIO_PROCESS, 0)))
+    """Let computing processes go first from now on: what this one's threads do can wait. Children would inherit it."""
+    for thread in map(int, os.listdir(THREADS)) if THREADS.exists() else [0]:
+        with suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, thread, max(YIELDING, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def yield_to_other_sessions() -> None:
