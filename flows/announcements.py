@@ -12,11 +12,15 @@ from pipeline.layout import ANNOUNCED
 
 
 class Announcement(NamedTuple):
-    """A generation of a chain is there: made now (anew: in place of one that was stale) or found current."""
+    """A generation of a chain is there: made now (anew: in place of one that was stale) or found current.
+
+    `seconds` is how long the chain has been at work in this run.
+    """
 
     generation: int
     made: bool
     anew: bool
+    seconds: float
 
 
 def announce(folder: Path, said: Announcement) -> None:

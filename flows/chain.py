@@ -4,6 +4,7 @@ Wherever it runs, it announces every generation that is there.
 """
 
 import os
+import time
 from pathlib import Path
 
 from prefect import Task, task
@@ -28,6 +29,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
 
     `fingerprint` is that of the params that the run started with.
     """
+    began = time.monotonic()
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
     if params.fingerprint != fingerprint:
@@ -48,7 +50,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
                 with timed(folder.parent, "commit", generation=number):
                     commit(versions, folder)
                 made += 1
-            announce(layout.chain(chain), Announcement(number, made=remade, anew=stale))
+            announce(layout.chain(chain), Announcement(number, remade, stale, time.monotonic() - began))
     return made
 
 

@@ -1,7 +1,6 @@
 """One line a finished generation on stderr: chain, generation, FID now and at generation 1, time left."""
 
 import sys
-import time
 
 from flows.announcements import Announcement
 from pipeline.chains import Chain
@@ -12,7 +11,7 @@ class Progress:
 
     def __init__(self, chain: Chain, generations: int) -> None:
         self.chain, self.generations = chain, generations
-        self.started, self.made = time.monotonic(), 0
+        self.made = 0
         self.first_fid: float | None = None
 
     def generation(self, said: Announcement, fid: float) -> None:
@@ -23,7 +22,7 @@ class Progress:
         if not said.made:
             return
         self.made += 1
-        left = (self.generations - number) * (time.monotonic() - self.started) / self.made
+        left = (self.generations - number) * said.seconds / self.made
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
         line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {_clock(left)}"
         line += "  made anew: files, code, params or inputs had changed" if said.anew else ""
