@@ -1,35 +1,42 @@
 """A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be.
 
-Wherever it runs, it announces every generation that is there.
+Wherever it runs, it announces every generation that is there; the flow's process records it in DVC while the chain goes on.
 """
 
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.announcements import Announcement, announce
+from flows.processes import yield_to_others
 from pipeline.chains import Chain
-from pipeline.clock import timed
 from pipeline.errors import RunFailed
 from pipeline.files import owned
 from pipeline.generation import run_step, transaction
-from pipeline.layout import PARAMS, RECIPE, Layout
+from pipeline.layout import PARAMS, Layout
 from pipeline.locks import digests
 from pipeline.params import Params, load
-from pipeline.steps import STEPS, Job
+from pipeline.steps import Job
 from pipeline.versioning import Versions
+
+SHORTER_CHAIN = 5
+"""How nice (man 2 nice) a chain is that does not decide when the run ends."""
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
-def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str) -> int:
+def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str, yields: bool) -> int:
     """Make every generation of a chain that is not current; gives how many were made.
 
-    `fingerprint` is that of the params that the run started with.
+    `fingerprint` is that of the params that the run started with. A chain yields to the longest ones: they decide when the run
+    ends, so what orchestration takes should be taken from others.
     """
     began = time.monotonic()
+    if yields:
+        yield_to_others(SHORTER_CHAIN)
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
     if params.fingerprint != fingerprint:
@@ -47,8 +54,6 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             stale = remade and bool(digests(folder))
             if remade:
                 make(params, chain, number)
-                with timed(folder.parent, "commit", generation=number):
-                    commit(versions, folder)
                 made += 1
             announce(layout.chain(chain), Announcement(number, remade, stale, time.monotonic() - began))
     return made
@@ -58,21 +63,15 @@ def make(params: Params, chain: Chain, number: int) -> None:
     """One generation, step by step."""
     with transaction(params, chain, number) as job:
         for name in job.strategy.steps:
-            STEP_TASKS[name](job)
+            step_task(name)(job)
 
 
-def _step_task(name: str) -> Task[[Job], None]:
+@cache
+def step_task(name: str) -> Task[[Job], None]:
+    """A step of a generation as a Prefect task."""
+
     @task(name=name, task_run_name=f"{name} g{{job.generation}}", cache_policy=NO_CACHE)
     def step(job: Job) -> None:
         run_step(job, name)
 
     return step
-
-
-STEP_TASKS = {name: _step_task(name) for name in STEPS}
-
-
-@task(name="commit", cache_policy=NO_CACHE)
-def commit(versions: Versions, folder: Path) -> None:
-    """Record a generation's files in DVC."""
-    versions.commit(str(folder / RECIPE))

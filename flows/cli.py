@@ -13,7 +13,8 @@ from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import owned, read_json, write_bytes, write_text
 from pipeline.layout import METRICS, PARAMS, PRESETS, Layout
-from pipeline.params import MAX_GENERATIONS, Params, load, schema
+from pipeline.params import Params, load, schema
+from pipeline.sections import MAX_GENERATIONS
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,6 +50,11 @@ def _parser() -> Parser:
     verify = command("verify", _verify, "recompute finished generations in a temporary folder and compare the hashes")
     verify.add_argument("--arm", metavar="A", help="only this arm")
     verify.add_argument("--generation", type=int, metavar="T", help="only this generation")
+    study = command(
+        "study", _study, "make the points of a study of the folder studies, side by side, and its page; goes on, too"
+    )
+    study.add_argument("name", metavar="NAME", help="a folder of studies: improvement, pollution, control, prophylaxis, ...")
+    study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
     command("report", _report, "rebuild reports/ from the files, finished or not")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
@@ -71,20 +77,55 @@ def _run(given: argparse.Namespace) -> None:
     for chain in wanted:  # said now rather than after the server's start
         with owned(layout.chain(chain)):
             pass
-    from flows import server
 
-    os.environ |= server.QUIET
-    with server.reachable() as prefect:
-        # the server needs some seconds to start: what the flow needs first is made meanwhile
-        from flows.loop import self_consuming
+    def meanwhile() -> None:
         from pipeline.preparation import prepare
         from pipeline.versioning import Versions
 
         prepare(Versions(params), params)
+
+    def flow() -> None:
+        from flows.loop import self_consuming
+
+        self_consuming(given.arm, given.seed, given.generations)
+
+    _with_server(params, flow, meanwhile)
+    _say_where(params)
+
+
+def _with_server(params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Run a flow; the server needs some seconds to start, in which something else can be done."""
+    from flows import server
+
+    os.environ |= server.QUIET
+    with server.reachable() as prefect:
+        from flows.forking import preload
+
+        preload(params)
+        import flows.loop  # noqa: F401
+
+        meanwhile()
         server.wait(prefect)
         with server.watched(prefect):
-            self_consuming(given.arm, given.seed, given.generations)
-    _say_where(params)
+            flow()
+
+
+def _study(given: argparse.Namespace) -> None:
+    stop_by_signals()
+    from pipeline.studies.study import load_study, variant
+
+    name = variant(given.name, given.preset)
+
+    def flow() -> None:
+        from flows.study import study
+
+        study(name)
+
+    _with_server(load_study(name).params(0), flow)
+    from pipeline.studies import page
+
+    path, summary = page.build(load_study(name))
+    print(f"{summary.text}\n\nreport   {path}")
 
 
 def _say_where(params: Params) -> None:

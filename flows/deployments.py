@@ -1,4 +1,4 @@
-"""The deployments: `self-consuming/<arm>` for every arm of params.yaml, and `self-consuming/compare` for all of them."""
+"""The deployments: `self-consuming/<arm>` for every arm of params.yaml, `self-consuming/compare` for all, `study/<name>`."""
 
 import os
 import sys
@@ -24,12 +24,18 @@ def serve_forever() -> None:
         from prefect.deployments.runner import RunnerDeployment
 
         from flows.loop import self_consuming
+        from flows.study import study
+        from pipeline.studies.study import FOLDER
         from pipeline.tracking import curves
 
         arms: dict[str, str | None] = {**{arm: arm for arm in params.arms}, "compare": None}
         deployments = [
             cast(RunnerDeployment, self_consuming.to_deployment(name, tags=[params.experiment, name], parameters={"arm": arm}))
             for name, arm in arms.items()
+        ]
+        deployments += [
+            cast(RunnerDeployment, study.to_deployment(path.parent.name, tags=["study"], parameters={"name": path.parent.name}))
+            for path in sorted(FOLDER.glob(f"*/{PARAMS}"))
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
         print(f"curves   {curves()}", file=sys.stderr)

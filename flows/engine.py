@@ -39,8 +39,9 @@ def at_once(params: Params, count: int) -> int:
 
 def cost(params: Params, chain: Chain, generations: int) -> int:
     """Training steps of a chain: what makes one longer than another."""
-    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[params.arms[chain.arm].strategy].guided else 0)
-    return steps * generations
+    arm = params.arms[chain.arm]
+    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[arm.strategy].auxiliary else 0)
+    return (steps + (arm.guide.steps if arm.guide else 0)) * generations
 
 
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
@@ -49,7 +50,8 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     A chain is submitted when there is room: Prefect's pools do not promise to keep the order of what waits. Raises BadInput.
     """
     layout = Layout(params.experiment)
-    waiting = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
+    costs = {chain: cost(params, chain, generations) for chain, generations in wanted.items()}
+    waiting = sorted(wanted, key=lambda chain: -costs[chain])
     running: dict[PrefectFuture[int], Chain] = {}
     said: dict[Chain, Announcements] = {}
     size = at_once(params, len(waiting))
@@ -60,19 +62,21 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
                 said[chain] = Announcements(layout.chain(chain))
                 parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}
                 parameters |= {"generations": wanted[chain], "fingerprint": params.fingerprint}
+                parameters["yields"] = costs[chain] < max(costs.values())
                 running[runner.submit(run_chain, parameters)] = chain
             time.sleep(TICK_SECONDS)
-            ended = [future for future in running if _has_ended(future)]
+            ended = [future for future in running if has_ended(future)]
             for chain in running.values():
                 for announcement in said[chain].new():
                     yield_to_others()  # by now the workers are there
                     heard(chain, announcement)
             for future in ended:
                 chain = running.pop(future)
-                yield chain, _failure(chain, future)
+                yield chain, failure_of(str(chain), future)
 
 
-def _has_ended(future: PrefectFuture[int]) -> bool:
+def has_ended(future: PrefectFuture[Any]) -> bool:
+    """Whether a task has come to its end, well or not."""
     try:
         future.result(timeout=0, raise_on_failure=False)
     except TimeoutError:
@@ -82,8 +86,8 @@ def _has_ended(future: PrefectFuture[int]) -> bool:
     return True
 
 
-def _failure(chain: Chain, future: PrefectFuture[int]) -> str | None:
-    """What to say of a chain that did not reach its end; nothing of one that did."""
+def failure_of(what: str, future: PrefectFuture[Any]) -> str | None:
+    """What to say of a task that did not reach its end; nothing of one that did. Raises BadInput."""
     try:
         future.result()
     except BadInput:
@@ -92,5 +96,5 @@ def _failure(chain: Chain, future: PrefectFuture[int]) -> str | None:
         return str(error)
     except Exception as error:
         reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises
-        return f"{chain}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
+        return f"{what}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
     return None

@@ -16,14 +16,15 @@ from flows.plan import select
 from flows.progress import Progress
 from flows.views import ChainView, link_report
 from pipeline.chains import Chain, check_arm
-from pipeline.clock import note, process_start
+from pipeline.clock import note, process_start, timed
 from pipeline.errors import GOES_ON, BadInput, RunFailed
 from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
-from pipeline.params import Generations, Params, Seed, load
+from pipeline.params import Params, load
 from pipeline.preparation import prepare
 from pipeline.recipes import render, roots
 from pipeline.remote import Remote
+from pipeline.sections import Generations, Seed
 from pipeline.tracking import Store
 from pipeline.versioning import Versions
 
@@ -74,7 +75,7 @@ def self_consuming(
     remote = Remote(versions, params)
     for stage in roots(params):
         remote.push(stage)
-    failures = follow_chains(root, params, wanted, remote)
+    failures = follow_chains(root, params, wanted, versions, remote)
     link_report(params, write_report(versions, params, wanted, began))
     remote.finish()
     note(Layout(params.experiment).runs, "run", began, time.time() - began)
@@ -95,15 +96,18 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
         versions.commit("plan")
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote) -> list[str]:
-    """Run the chains; show and push their generations as they come; gives what failed."""
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions: Versions, remote: Remote) -> list[str]:
+    """Run the chains; record, show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    store = Store(params)
-    views = {chain: ChainView(store, chain, generations) for chain, generations in wanted.items()}
+    store = Store(params.experiment)
+    views = {chain: ChainView(store, params, chain, generations) for chain, generations in wanted.items()}
     progress = {chain: Progress(chain, generations) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
         folder = layout.generation(chain, said.generation)
+        if said.made:
+            with timed(folder.parent, "commit", generation=said.generation):
+                versions.commit(str(folder / RECIPE))
         progress[chain].generation(said, read_json(folder / METRICS)["fid"])
         views[chain].reached(said.generation)
         remote.push(str(folder / RECIPE))

@@ -3,8 +3,9 @@
 from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
 from pipeline.layout import Layout
-from pipeline.params import MAX_GENERATIONS, Params
+from pipeline.params import Params
 from pipeline.recipes import render, roots
+from pipeline.sections import MAX_GENERATIONS
 from pipeline.versioning import Versions
 
 

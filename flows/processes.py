@@ -1,5 +1,6 @@
 """The life of the processes that a run starts."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -24,11 +25,11 @@ YIELDING = 15
 """How nice (man 2 nice) a process is that looks on while others compute."""
 
 
-def yield_to_others() -> None:
-    """Let computing processes go first from now on: what this one's threads do can wait. Children would inherit it."""
+def yield_to_others(niceness: int = YIELDING) -> None:
+    """Let others go first from now on: what this process's threads do can wait. Children would inherit it."""
     for thread in map(int, os.listdir(THREADS)) if THREADS.exists() else [0]:
         with suppress(OSError):  # it has ended
-            os.setpriority(os.PRIO_PROCESS, thread, max(YIELDING, os.getpriority(os.PRIO_PROCESS, thread)))
+            os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def yield_to_other_sessions() -> None:
@@ -45,6 +46,18 @@ def end_with(parent: int) -> None:
         while os.getppid() == parent:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """The same for a process of `multiprocessing`, whose starter need not be its parent in the system's eyes."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""One line a finished generation on stderr: chain, generation, FID now and at generation 1, time left."""
+"""Progress on stderr: one line a finished generation, with chain, generation, FID now and at generation 1, time left."""
 
 import sys
 
@@ -24,11 +24,17 @@ class Progress:
         self.made += 1
         left = (self.generations - number) * said.seconds / self.made
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
-        line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {_clock(left)}"
+        line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {clock(left)}"
         line += "  made anew: files, code, params or inputs had changed" if said.anew else ""
-        print(line, file=sys.stderr, flush=True)
+        say(line)
 
 
-def _clock(seconds: float) -> str:
+def say(line: str) -> None:
+    """Print a line of progress at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"

@@ -28,6 +28,7 @@ QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": 
 SERVICES = "CANCELLATION_CLEANUP", "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS"
 WITHOUT_PAGES = {
     "PREFECT_UI_ENABLED": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
     "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
@@ -158,6 +159,10 @@ def _serve(port: int, parent: int) -> None:
     end_with(parent)
     yield_to_other_sessions()
     from prefect.cli import app
+
+    from flows.database import begin_with_template
+
+    begin_with_template()
 
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     app()

@@ -18,6 +18,8 @@ from pipeline.params import Params
 from pipeline.tracking import ChainTracker, Store, curves
 
 UPDATE_SECONDS = 10.0
+SHARE_OF_TIME = 0.01
+"""At most what showing a chain may take of the time of a run."""
 
 
 @task(name="track", cache_policy=NO_CACHE)
@@ -29,13 +31,14 @@ def track(tracker: ChainTracker, folders: list[Path]) -> None:
 class ChainView:
     """What is seen of one chain in a flow run; made inside it.
 
-    A generation is shown with those that follow it within UPDATE_SECONDS: looking on must not cost what computing needs.
+    A generation is shown with those that follow it within UPDATE_SECONDS, or longer where showing takes more than its share of
+    the time: looking on must not cost what computing needs.
     """
 
-    def __init__(self, store: Store, chain: Chain, generations: int) -> None:
-        self.params, self.chain, self.generations = store.params, chain, generations
-        self.layout = Layout(store.params.experiment)
-        self.tracker = ChainTracker(store, chain)
+    def __init__(self, store: Store, params: Params, chain: Chain, generations: int) -> None:
+        self.params, self.chain, self.generations = params, chain, generations
+        self.layout = Layout(params.experiment)
+        self.tracker = ChainTracker(store, params, chain)
         self._new: list[Path] = []
         self._due = 0.0
         self._progress: UUID | None = None
@@ -44,8 +47,8 @@ class ChainView:
         """Take note of a finished generation; show what is new where it is time to."""
         self._new.append(self.layout.generation(self.chain, generation))
         if generation == self.generations or time.monotonic() >= self._due:
-            self._show(generation)
-            self._due = time.monotonic() + UPDATE_SECONDS
+            seconds = self._show(generation)
+            self._due = time.monotonic() + max(UPDATE_SECONDS, seconds / SHARE_OF_TIME)
 
     def ended(self, failed: bool) -> None:
         """Show what is left, the chain's generations in a table, and where its curves are."""
@@ -64,7 +67,8 @@ class ChainView:
     def _key(self) -> str:
         return f"{self.params.experiment}-{self.chain.arm}-seed{self.chain.seed}"
 
-    def _show(self, generation: int) -> None:
+    def _show(self, generation: int) -> float:
+        """Show what is new; gives the seconds of processor time that it took."""
         began, used = time.time(), time.process_time()
         track(self.tracker, self._new)
         self._new = []
@@ -73,7 +77,9 @@ class ChainView:
             self._progress = cast(UUID, create_progress_artifact(percent, self._key, text))
         else:
             update_progress_artifact(self._progress, percent, text)
-        note(self.layout.chain(self.chain), "track", began, time.process_time() - used, generation=generation)
+        seconds = time.process_time() - used
+        note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
+        return seconds
 
 
 def link_report(params: Params, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of the DVC stages: `python -m pipeline data | base | plan | generation | report`, run in the project's root."""
+"""The commands of the DVC stages: `python -m pipeline data | base | plan | generation | report | point | study-page`."""
 
 import argparse
 import sys
@@ -22,12 +22,19 @@ def main(arguments: list[str] | None = None) -> int:
     generation.add_argument("--arm", required=True)
     generation.add_argument("--seed", type=int, required=True)
     generation.add_argument("--generation", type=int, required=True)
+    point = stages.add_parser("point")
+    point.add_argument("study")
+    point.add_argument("at", nargs="+")
+    stages.add_parser("study-page").add_argument("study")
     given = parser.parse_args(arguments)
     return exit_code(lambda: _run(given))
 
 
 def _run(given: argparse.Namespace) -> None:
     """Each stage imports what it needs, since it starts a process of its own."""
+    if given.stage in ("point", "study-page"):
+        _study(given)
+        return
     params = load(Path(PARAMS))
     if given.stage == "plan":
         from pipeline.recipes import plan_stage
@@ -58,6 +65,22 @@ def _run(given: argparse.Namespace) -> None:
         chain = Chain(given.arm, given.seed)
         check_recipe(params, chain, given.generation)
         make_generation(params, chain, given.generation)
+
+
+def _study(given: argparse.Namespace) -> None:
+    from pipeline.studies import page
+    from pipeline.studies.kinds import kind_of
+    from pipeline.studies.study import key, load_study, make_point
+
+    study = load_study(given.study)
+    if given.stage == "study-page":
+        page.build(study)
+        return
+    places = {key(at): at for at in study.points}
+    wanted = "-".join(given.at)
+    if wanted not in places:
+        raise BadInput(f"point: {wanted!r} is not allowed: study {study.name} has {', '.join(places)}")
+    make_point(study, kind_of(study).point, places[wanted])
 
 
 if __name__ == "__main__":

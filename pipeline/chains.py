@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadInput
-from pipeline.params import Auxiliary, Params, Training
+from pipeline.mixing import LOOPS
+from pipeline.params import Params
+from pipeline.sections import Auxiliary, Training
 from pipeline.strategies import STRATEGIES
 
 READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation", "engine.threads")
 """The params that every generation reads; those of its trainings and the arm's own come on top."""
+OWN = ("guidance", "candidates", "guide", "hook", "zeta", "init", "memory", "synthetic_share", "n_synthetic")
+"""The keys of an arm that decide its numbers, beside loop and strategy, where they are given."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,19 @@ class Chain:
 
 def chains(params: Params) -> list[Chain]:
     """All chains of the experiment, arm by arm."""
-    return [Chain(arm, seed) for arm in params.arms for seed in params.seeds]
+    return [Chain(name, seed) for name, arm in params.arms.items() for seed in arm.seeds or params.seeds]
 
 
 def lengths(params: Params, longer: dict[Chain, int] | None = None) -> dict[Chain, int]:
     """Every chain's number of generations; `longer` extends some beyond what params.yaml says."""
     return {chain: max(params.length(chain.arm), (longer or {}).get(chain, 1)) for chain in chains(params)}
+
+
+def remembered(params: Params, chain: Chain, generation: int) -> range:
+    """The earlier generations that a generation's training set is made from, as its loop or its arm remembers them."""
+    arm = params.arms[chain.arm]
+    memory = arm.memory or LOOPS[arm.loop].memory or generation
+    return range(max(1, generation - memory), generation)
 
 
 def check_arm(params: Params, arm: str) -> None:
@@ -46,10 +57,13 @@ def check_seed(params: Params, seed: int) -> None:
 
 def decisive(params: Params, chain: Chain) -> dict[str, Any]:
     """The values of params.yaml that the chain's numbers depend on, by their dotted keys."""
+    arm = params.arms[chain.arm]
     keys = [*READ, *_budget("train", Training), f"arms.{chain.arm}.loop", f"arms.{chain.arm}.strategy"]
-    if STRATEGIES[params.arms[chain.arm].strategy].guided:
-        keys += [*_budget("auxiliary", Auxiliary), f"arms.{chain.arm}.guidance"]
-    return {key: _look_up(params.model_dump(mode="json"), key) for key in keys}
+    if STRATEGIES[arm.strategy].auxiliary:
+        keys += _budget("auxiliary", Auxiliary)
+    keys += [f"arms.{chain.arm}.{key}" for key in OWN if getattr(arm, key) is not None]
+    dump = params.model_dump(mode="json", exclude_unset=True)  # as DVC reads it from the file
+    return {key: _look_up(dump, key) for key in keys}
 
 
 def _budget(section: str, kind: type[Training]) -> list[str]:

@@ -15,7 +15,8 @@ from models.sampler import karras_sigmas, latents, sample_heun
 from models.training import Budget
 from pipeline.errors import RunFailed
 from pipeline.files import write_bytes
-from pipeline.params import Params, Training
+from pipeline.params import Params
+from pipeline.sections import Training
 
 
 def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoiser:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.params import DigitsData, GaussianData, MixtureData, Params
+from pipeline.params import Params
+from pipeline.sections import DigitsData, GaussianData, MixtureData
 from pipeline.seeds import derive
 
 Array = NDArray[np.generic]
@@ -58,49 +59,63 @@ class Labelled:
 
 
 class Points:
-    """Points of an exactly known truth; every seed draws its own real set."""
+    """Points of an exactly known truth; every seed draws its own real set, and held-out ones to choose by."""
 
-    def __init__(self, truth: Truth, n_real: int) -> None:
+    def __init__(self, truth: Truth, n_real: int, n_held_out: int = 0) -> None:
         self.truth = truth
         self.n_real = n_real
+        self.n_held_out = n_held_out
 
     def real(self, seed: int) -> Array:
         """float32 [n_real, D]."""
         return self.truth.draw(derive(seed, "real"), self.n_real)
 
+    def held_out(self, seed: int) -> Array:
+        """float32 [n_held_out, D]."""
+        return self.truth.draw(derive(seed, "held-out"), self.n_held_out)
+
 
 class Images:
-    """A finite set of labelled images with a fixed split; every seed trains on the same real set."""
+    """A finite set of labelled images with a fixed split; every seed trains on the same real set.
 
-    def __init__(self, training: Labelled, reference: Labelled) -> None:
+    The first `n_held_out` of those that nothing is trained on are to choose by, the others to report by.
+    """
+
+    def __init__(self, training: Labelled, rest: Labelled, n_held_out: int = 0) -> None:
         self.training = training
-        self.reference = reference
+        self.selection = Labelled(rest.images[:n_held_out], rest.labels[:n_held_out])
+        self.reference = Labelled(rest.images[n_held_out:], rest.labels[n_held_out:])
 
     def real(self, seed: int) -> Array:
         """uint8 [N, C, H, W]."""
         return self.training.images
 
+    def held_out(self, seed: int) -> Array:
+        """uint8 [n_held_out, C, H, W]."""
+        return self.selection.images
 
-def gaussian(data: GaussianData) -> Points:
+
+def gaussian(data: GaussianData, n_held_out: int = 0) -> Points:
     """One Gaussian with the mean and covariance of params.yaml."""
     truth = Truth(np.ones(1), np.array([data.mean], dtype=np.float64), np.array([data.covariance], dtype=np.float64))
-    return Points(truth, data.n_real)
+    return Points(truth, data.n_real, n_held_out)
 
 
-def gaussian_mixture(data: MixtureData) -> Points:
+def gaussian_mixture(data: MixtureData, n_held_out: int = 0) -> Points:
     """A square grid of equal isotropic Gaussians in the plane, centred on the origin."""
     axis = (np.arange(data.modes) - (data.modes - 1) / 2) * data.spacing
     means = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     covariances = np.broadcast_to(np.eye(2) * data.spread**2, (len(means), 2, 2))
-    return Points(Truth(np.full(len(means), 1 / len(means)), means, covariances), data.n_real)
+    return Points(Truth(np.full(len(means), 1 / len(means)), means, covariances), data.n_real, n_held_out)
 
 
-def digits(data: DigitsData) -> Images:
+def digits(data: DigitsData, n_held_out: int = 0) -> Images:
     """The 1,797 handwritten 8x8 digits that scikit-learn ships (0..16 grey levels become 0..255)."""
     shipped = _shipped_digits()
     order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(shipped.images))
     parts = (order[: data.n_real], order[data.n_real :])
-    return Images(*(Labelled(shipped.images[part], shipped.labels[part]) for part in parts))
+    training, rest = (Labelled(shipped.images[part], shipped.labels[part]) for part in parts)
+    return Images(training, rest, n_held_out)
 
 
 @cache
@@ -111,7 +126,7 @@ def _shipped_digits() -> Labelled:
     return Labelled(np.rint(raw.images[:, None] * (255 / 16)).astype(np.uint8), raw.target)
 
 
-DATASETS: dict[str, Callable[[Any], Points | Images]] = {
+DATASETS: dict[str, Callable[[Any, int], Points | Images]] = {
     "gaussian": gaussian,
     "gaussian-mixture": gaussian_mixture,
     "digits": digits,
@@ -120,7 +135,7 @@ DATASETS: dict[str, Callable[[Any], Points | Images]] = {
 
 def dataset(params: Params) -> Points | Images:
     """The dataset that params.yaml names."""
-    return DATASETS[params.data.kind](params.data)
+    return DATASETS[params.data.kind](params.data, params.evaluation.selection or 0)
 
 
 def decode(samples: Array) -> NDArray[np.float32]:

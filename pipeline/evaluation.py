@@ -4,6 +4,7 @@
 the real training split, against the held-out reference split.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from pipeline.features import (
 )
 from pipeline.files import read_array, staged, write_array, write_json
 from pipeline.layout import Layout
-from pipeline.metrics import frechet, moments, point_metrics
+from pipeline.metrics import Floats, frechet, moments, point_metrics
 from pipeline.params import Params
 from pipeline.seeds import derive
 
 FLOOR_DRAWS = 20
+SELECTION_SAMPLES = 2000
+"""Samples that each guidance is judged by where one is to be chosen."""
 
 
 def evaluate_samples(params: Params, samples: Array) -> dict[str, Any]:
@@ -39,12 +42,38 @@ def evaluate_samples(params: Params, samples: Array) -> dict[str, Any]:
     return {"fid": distance, "extractor": extractor_name(layout.extractor), **counts}
 
 
+def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[float, int], Array]) -> dict[str, float | int]:
+    """The guidance whose samples are nearest to real data that nothing is trained on or reported by.
+
+    Args:
+        params: the experiment, with `evaluation.selection`.
+        seed: of the chain; points have held-out real samples of their own for each.
+        candidates: the guidances.
+        draw: (guidance, n) -> n samples of a stream that nothing is reported by.
+
+    Returns guidance, selection_fid (its distance) and selection_n (the real samples it was judged by).
+    """
+    source, layout = dataset(params), Layout(params.experiment)
+    held_out = read_array(layout.held_out(seed))
+    model = None if isinstance(source, Points) else load_classifier(layout.extractor, source)
+
+    def describe(samples: Array) -> tuple[Floats, Floats]:
+        return moments(features(model, samples) if model else samples)
+
+    target = describe(held_out)
+    distances = {w: frechet(*describe(draw(w, SELECTION_SAMPLES)), *target) for w in candidates}
+    best = min(candidates, key=lambda w: distances[w])
+    return {"guidance": best, "selection_fid": distances[best], "selection_n": len(held_out)}
+
+
 def prepare_data(params: Params) -> None:
     """The `data` stage: every seed's real set, what judges samples, and the real-versus-real floor."""
     layout, source = Layout(params.experiment), dataset(params)
     with staged(layout.data) as work:
         for seed in params.seeds:
             write_array(work / layout.real(seed).name, source.real(seed))
+            if params.evaluation.selection:
+                write_array(work / layout.held_out(seed).name, source.held_out(seed))
         if isinstance(source, Points):
             facts = _point_facts(source, params.evaluation.n)
         else:

@@ -57,6 +57,12 @@ def features(model: Classifier, images: Array) -> NDArray[np.float32]:
     return model.features(torch.from_numpy(decode(images))).numpy()
 
 
+@torch.inference_mode()
+def labels(model: Classifier, images: Array) -> NDArray[np.int64]:
+    """uint8 images [N, C, H, W] -> the class that the classifier holds likeliest, [N]."""
+    return model(torch.from_numpy(decode(images))).argmax(1).numpy()
+
+
 def extractor_name(path: Path) -> str:
     """The name that FID values carry: the kind, and a hash of the weights."""
     return f"classifier-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 
@@ -22,6 +23,9 @@ from pipeline.params import Params
 from pipeline.pictures import contours, image_grid, window
 from pipeline.results import Yardsticks, control_arm
 
+if TYPE_CHECKING:
+    from pandas.core.groupby import SeriesGroupBy
+
 GREEN = "tab:green"
 """The control's colour."""
 COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "red", "purple", "brown", "pink", "olive", "cyan"))
@@ -36,10 +40,7 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
     colours = {arm: COLOURS[index % len(COLOURS)] for index, arm in enumerate(arm for arm in params.arms if arm != control)}
     for arm, by_arm in results.groupby("arm", sort=False):
         by_generation, colour = by_arm.groupby("generation")["fid"], colours.get(arm, GREEN)
-        axes.plot(by_generation.mean(), color=colour, label=arm, linewidth=1.6, marker=".", markersize=4)
-        if by_arm["seed"].nunique() > 1:
-            low, high = by_generation.min(), by_generation.max()
-            axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0)
+        band(axes, by_generation, str(arm), colour)
     if marks.control is not None:
         axes.axhline(marks.control, color=GREEN, linewidth=1, label=f"{control}: mean of its generations")
     if marks.control is not None and marks.control_std is not None:
@@ -58,7 +59,14 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    return _png(figure)
+    return png(figure)
+
+
+def band(axes: Axes, grouped: "SeriesGroupBy", label: str, colour: str | None = None) -> None:
+    """Draw the mean of each group as a line, and the range within the groups as a band."""
+    (line,) = axes.plot(grouped.mean(), color=colour, label=label, linewidth=1.6, marker=".", markersize=4)
+    low, high = grouped.min(), grouped.max()
+    axes.fill_between(low.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:
@@ -80,7 +88,7 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
                 continue
             path = Layout(params.experiment).generation(Chain(arm, seed), generation) / SYNTHETIC
             _show(axes, params, path)
-    return _png(figure)
+    return png(figure)
 
 
 def _show(axes: Axes, params: Params, path: Path) -> None:
@@ -95,7 +103,8 @@ def _show(axes: Axes, params: Params, path: Path) -> None:
     axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half), aspect="equal")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure's PNG, which is then closed; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)

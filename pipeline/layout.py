@@ -13,6 +13,7 @@ BASE = "base.safetensors"
 AUXILIARY = "auxiliary.safetensors"
 SYNTHETIC = "synthetic.npy"
 DRAWN = "drawn.npy"
+CHOICE = "choice.json"
 METRICS = "metrics.json"
 PICTURE = "samples.png"
 TIMINGS = "timings.jsonl"
@@ -69,6 +70,10 @@ class Layout:
     def reference(self) -> Path:
         """The held-out images that samples are compared with."""
         return self.data / "reference.npy"
+
+    def held_out(self, seed: int) -> Path:
+        """Real samples of a seed that nothing is trained on or reported by: what guidance is chosen by."""
+        return self.data / f"selection-seed{seed}.npy"
 
     def base(self, seed: int) -> Path:
         """The folder of generation 1's base model, shared by all arms."""

@@ -1,176 +1,40 @@
 """The experiment: `params.yaml`, validated and frozen.
 
-Every key is declared here once, with its allowed values; `schema()` prints the same as a JSON schema.
+The keys are declared in `pipeline.sections`; `schema()` prints the same as a JSON schema.
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.errors import BadInput
+from pipeline.extensions import Extension, extend
+from pipeline.mixing import LOOPS
+from pipeline.sections import (
+    Arm,
+    Auxiliary,
+    DigitsData,
+    Engine,
+    Evaluation,
+    GaussianData,
+    Generations,
+    MixtureData,
+    Name,
+    Network,
+    Noise,
+    Sampler,
+    Samples,
+    Section,
+    Seed,
+    Training,
+)
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
-MAX_GENERATIONS = 999
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys are refused, types are strict, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class GaussianData(Section):
-    """Points of one Gaussian."""
-
-    kind: Literal["gaussian"]
-    n_real: Annotated[int, Field(ge=2)]
-    mean: Annotated[list[Finite], Field(min_length=2)]
-    covariance: list[list[Finite]]
-
-    @model_validator(mode="after")
-    def _is_covariance(self) -> "GaussianData":
-        import numpy as np
-
-        rows = self.covariance
-        if len(rows) != len(self.mean) or any(len(row) != len(self.mean) for row in rows):
-            raise ValueError(
-                f"covariance {rows} is not allowed: it must be {len(self.mean)} x {len(self.mean)}, as long as mean"
-            )
-        matrix = np.array(rows)
-        if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
-            raise ValueError(f"covariance {rows} is not allowed: it must be symmetric and positive definite")
-        return self
-
-
-class MixtureData(Section):
-    """Points of a square grid of equal Gaussians: modes x modes, `spacing` apart, each of standard deviation `spread`."""
-
-    kind: Literal["gaussian-mixture"]
-    n_real: Annotated[int, Field(ge=2)]
-    modes: Annotated[int, Field(ge=1, le=20)]
-    spacing: Positive
-    spread: Positive
-
-
-class DigitsData(Section):
-    """scikit-learn's handwritten digits, 8x8: a fixed split into `n_real` for training, the rest for reference."""
-
-    kind: Literal["digits"]
-    n_real: Annotated[int, Field(ge=100, le=1600)]
-
-
-class Network(Section):
-    """The network inside the denoiser."""
-
-    kind: Literal["mlp", "residual-mlp"]
-    width: Annotated[int, Field(ge=1, le=8192)]
-    depth: Annotated[int, Field(ge=1, le=64)]
-    embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]
-
-
-class Training(Section):
-    """A training budget: images seen = steps x batch. Checkpoints inside a training change no bits."""
-
-    steps: Count
-    batch: Count
-    learning_rate: Positive
-    warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    schedule: Literal["cosine", "constant"]
-    ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
-    checkpoint_images: Count | None = None
-
-
-class Auxiliary(Training):
-    """SIMS's auxiliary: fine-tuned from the base on `n` of the base's own samples."""
-
-    n: Count
-
-
-class Noise(Section):
-    """EDM's noise levels: the data's standard deviation and the training distribution of ln sigma."""
-
-    sigma_data: Positive
-    p_mean: Finite
-    p_std: Positive
-
-
-class Sampler(Section):
-    """EDM's Heun sampler; zeta scales the score; block is the fixed number of samples drawn at once."""
-
-    steps: Annotated[int, Field(ge=2, le=10_000)]
-    sigma_min: Positive
-    sigma_max: Positive
-    rho: Positive
-    zeta: Positive
-    block: Count
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> "Sampler":
-        if self.sigma_min >= self.sigma_max:
-            raise ValueError(f"sigma_min {self.sigma_min:g} is not allowed: it must be below sigma_max, {self.sigma_max:g}")
-        return self
-
-
-class Evaluation(Section):
-    """How samples are judged: by the points themselves, or by features of a classifier trained on the real set."""
-
-    extractor: Literal["identity", "classifier"]
-    n: Annotated[int, Field(ge=2)]
-
-
-class Arm(Section):
-    """A loop with a strategy."""
-
-    loop: str
-    strategy: str
-    guidance: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
-    generations: Generations | None = None
-
-    @model_validator(mode="after")
-    def _is_registered(self) -> "Arm":
-        from pipeline.mixing import LOOPS
-        from pipeline.strategies import STRATEGIES
-
-        for key, value, registry in (("loop", self.loop, LOOPS), ("strategy", self.strategy, STRATEGIES)):
-            if value not in registry:
-                raise ValueError(f"{key} must be one of {', '.join(registry)}, got {value!r}")
-        guided = STRATEGIES[self.strategy].guided
-        if guided and self.guidance is None:
-            raise ValueError(f"guidance is missing: strategy {self.strategy!r} needs a number >= 0")
-        if not guided and self.guidance is not None:
-            raise ValueError(f"guidance {self.guidance:g} is not allowed: strategy {self.strategy!r} has none")
-        return self
-
-
-class Engine(Section):
-    """Where chains are run (processes of this machine, or Ray), how many at once, and threads for each.
-
-    workers auto is one for each GPU, or cores / threads (Ray: as many as the cluster takes). With threads auto, which is
-    cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
-    for a run (local).
-    """
-
-    kind: Literal["processes", "ray"] = "processes"
-    workers: Literal["auto"] | Count = "auto"
-    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
-    address: Annotated[str, Field(pattern=r"^(auto|local|[^\s:/]+:\d{1,5})$")] | None = None
-    gpus_per_chain: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "Engine":
-        for key in ("address", "gpus_per_chain"):
-            if self.kind != "ray" and getattr(self, key) is not None:
-                raise ValueError(f"{key} {getattr(self, key)!r} is not allowed: it is for kind ray alone")
-        return self
+DIGITS, MIN_REFERENCE = 1797, 150
+"""scikit-learn's digits, and how many must be left to report by."""
 
 
 class Params(Section):
@@ -181,7 +45,7 @@ class Params(Section):
     generations: Generations
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     data: Annotated[GaussianData | MixtureData | DigitsData, Field(discriminator="kind")]
-    n_synthetic: Annotated[int, Field(ge=2)]
+    n_synthetic: Samples
     network: Network
     noise: Noise
     train: Training
@@ -191,6 +55,7 @@ class Params(Section):
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
     engine: Engine
     remote: Annotated[str, Field(min_length=1)] | None = None
+    extensions: list[Extension] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
@@ -208,7 +73,33 @@ class Params(Section):
             raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
         if self.experiment == "gallery":
             raise ValueError("experiment: 'gallery' is not allowed: reports/gallery is the README's")
+        held_out = self.evaluation.selection or 0
+        if isinstance(self.data, DigitsData) and self.data.n_real + held_out > DIGITS - MIN_REFERENCE:
+            raise ValueError(
+                f"evaluation.selection: {held_out} is not allowed: it leaves too few of the {DIGITS} digits to report by"
+            )
+        for name, arm in self.arms.items():
+            self._check_arm(name, arm, points)
         return self
+
+    def _check_arm(self, name: str, arm: Arm, points: bool) -> None:
+        strange = set(arm.seeds or []) - set(self.seeds)
+        if strange:
+            raise ValueError(f"arms.{name}.seeds: {min(strange)} is not allowed: seeds has {', '.join(map(str, self.seeds))}")
+        if LOOPS[arm.loop].fresh and not points:
+            raise ValueError(f"arms.{name}.loop: {arm.loop!r} is not allowed: data.kind {self.data.kind} has no fresh data")
+        if arm.guidance == "auto" and self.evaluation.selection is None:
+            raise ValueError("evaluation.selection: is missing; guidance auto chooses by so many held-out real samples")
+        given = min(self.handed_on(name, generation) for generation in range(1, self.length(name) + 1))
+        if arm.synthetic_share and given < round(arm.synthetic_share * self.data.n_real):
+            raise ValueError(
+                f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
+                f" more than n_synthetic, {given}"
+            )
+        if arm.guide and self.network.depth < (arm.guide.depth or 0):
+            raise ValueError(
+                f"arms.{name}.guide.depth: {arm.guide.depth} is not allowed: network.depth is {self.network.depth}"
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -218,6 +109,15 @@ class Params(Section):
     def length(self, arm: str) -> int:
         """How many generations the arm's chains have."""
         return self.arms[arm].generations or self.generations
+
+    def handed_on(self, arm: str, generation: int) -> int:
+        """How many samples of a generation may enter the training sets of later ones."""
+        rule = self.arms[arm].n_synthetic or self.n_synthetic
+        if isinstance(rule, int):
+            return rule
+        start = rule.start if rule.start is not None else (rule.times_real or 0) * self.data.n_real
+        grown = max(1, round(start * rule.factor ** (generation - 1)))
+        return min(grown, rule.at_most or grown)
 
 
 def load(path: Path) -> Params:
@@ -231,6 +131,7 @@ def load(path: Path) -> Params:
         raise BadInput(f"{path.name}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path.name}: must hold keys and values, got {type(raw).__name__}")
+    extend(raw.get("extensions"), path.parent)
     return parse(raw, path.name)
 
 
@@ -248,13 +149,16 @@ def parse(raw: dict[str, Any], source: str = "params") -> Params:
 
 def schema() -> str:
     """The JSON schema of params.yaml."""
-    from pipeline.mixing import LOOPS
     from pipeline.strategies import STRATEGIES
 
     whole = Params.model_json_schema()
     arm = whole["$defs"]["Arm"]["properties"]
     arm["loop"]["enum"], arm["strategy"]["enum"] = list(LOOPS), list(STRATEGIES)
     return json.dumps(whole, indent=2)
+
+
+BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule"
+"""Pydantic's own words for the branches of a union, which are no keys of the file."""
 
 
 def _key(error: Any) -> str:
@@ -264,7 +168,7 @@ def _key(error: Any) -> str:
         del parts[1]  # the kind, which is no level of the file
     if error["type"].startswith("union_tag"):
         parts.append("kind")
-    return ".".join(str(part) for part in parts if part not in ("literal['auto']", "constrained-int", "int", "[key]"))
+    return ".".join(str(part) for part in parts if part not in BRANCHES)
 
 
 def _describe(errors: list[Any]) -> str:

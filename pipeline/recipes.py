@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths
+from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
 from pipeline.files import write_text
 from pipeline.layout import AUXILIARY, BASE, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
@@ -24,6 +24,7 @@ CODE = (
     "pipeline/evaluation.py",
     "pipeline/features.py",
     "pipeline/files.py",
+    "pipeline/hooks.py",
     "pipeline/machine.py",
     "pipeline/metrics.py",
     "pipeline/mixing.py",
@@ -40,13 +41,20 @@ AGAIN = "the recipes did not fit params.yaml and have been rendered anew: give t
 def recipe(params: Params, chain: Chain, generation: int) -> str:
     """The text of a generation's dvc.yaml."""
     layout = Layout(params.experiment)
-    guided = STRATEGIES[params.arms[chain.arm].strategy].guided
-    deps = [*CODE, str(layout.real(chain.seed))]
+    arm = params.arms[chain.arm]
+    deps = [*CODE, *(params.extensions or []), str(layout.real(chain.seed))]
+    if arm.guidance == "auto":
+        deps.append(str(layout.held_out(chain.seed)))
     if params.evaluation.extractor == "classifier":
         deps += [str(layout.extractor), str(layout.reference)]
+    deps += [str(layout.generation(chain, earlier) / SYNTHETIC) for earlier in remembered(params, chain, generation)[:-1]]
     deps.append(str(predecessor(layout, chain, generation)))
+    if arm.init == "previous" and generation > 1:
+        deps.append(str(layout.generation(chain, generation - 1) / BASE))
     folder = layout.generation(chain, generation)
-    outs = [str(folder / name) for name in (BASE, *((AUXILIARY,) if guided else ()), SYNTHETIC, PICTURE)]
+    outs = [
+        str(folder / name) for name in (BASE, *((AUXILIARY,) if STRATEGIES[arm.strategy].second else ()), SYNTHETIC, PICTURE)
+    ]
     up = "/".join([".."] * len(folder.parts))
     words = f"--experiment {params.experiment} --arm {chain.arm} --seed {chain.seed} --generation {generation}"
     return (

@@ -45,7 +45,7 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
     write_bytes(folder / "samples.png", samples)
     table = verdicts(params, results)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    environment.filters["figure"] = _figure
+    environment.filters["figure"] = figure_text
     page = environment.get_template("report.html").render(
         params=params,
         resolved=_resolved(params),
@@ -74,10 +74,10 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
             continue
         seeds = f"{len(chains)} seed" + ("s" if len(chains) > 1 else "")
         end, first = chains["end_mean"].mean(), chains["first"].mean()
-        text = f"{arm}: mean FID {_figure(end)} over the last {chains['end_over'].iloc[0]} of {chains['generations'].min()}"
-        text += f" generations ({seeds}), {_figure(end / first)} times its generation 1 ({_figure(first)})"
+        text = f"{arm}: mean FID {figure_text(end)} over the last {chains['end_over'].iloc[0]} of {chains['generations'].min()}"
+        text += f" generations ({seeds}), {figure_text(end / first)} times its generation 1 ({figure_text(first)})"
         if "in_control_end_mean" in chains and chains["in_control_end_mean"].notna().any():
-            text += f" and {_figure(chains['in_control_end_mean'].mean())} times the {control} control of the same seed"
+            text += f" and {figure_text(chains['in_control_end_mean'].mean())} times the {control} control of the same seed"
         parts.append(text)
     return ". ".join(parts) + "."
 
@@ -101,11 +101,11 @@ def _compute(layout: Layout) -> list[dict[str, object]]:
     if rows.empty:
         return []
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
-    order = [step for step in (*timetable.COMPUTING, "commit", "track") if step in wide.columns]
+    order = [*timetable.steps_of(rows), *(step for step in ("commit", "track") if step in wide.columns)]
     return wide[order].reset_index().to_dict("records")
 
 
-def _figure(value: object) -> str:
+def figure_text(value: object) -> str:
     """A number to three significant figures; blank where there is none."""
     if not isinstance(value, int | float) or pd.isna(value):
         return ""

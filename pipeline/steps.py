@@ -3,6 +3,7 @@
 Every random stream is named by (seed, purpose, generation, ...), never by the arm.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,25 +11,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import models
 from models.denoiser import Denoise, Denoiser
-from models.guidance import scaled, sims
+from models.guidance import merged, scaled, sims
 from models.training import train as fit
 from pipeline import compute
-from pipeline.chains import Chain
+from pipeline.chains import Chain, remembered
 from pipeline.checkpoints import FileCheckpoint
-from pipeline.datasets import Array, decode, encode
-from pipeline.evaluation import evaluate_samples
-from pipeline.files import read_array, write_array, write_bytes, write_json
-from pipeline.layout import AUXILIARY, BASE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
+from pipeline.datasets import Array, Points, dataset, decode, encode
+from pipeline.evaluation import choose, evaluate_samples
+from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
+from pipeline.hooks import HOOKS, Context
+from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.machine import device_of
-from pipeline.mixing import LOOPS
-from pipeline.params import Arm, Params, Training
+from pipeline.mixing import LOOPS, Sources
+from pipeline.params import Params
 from pipeline.pictures import sample_picture
+from pipeline.sections import Arm, Training
 from pipeline.seeds import derive
 from pipeline.strategies import STRATEGIES, Strategy
+
+CANDIDATES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
+"""The guidances that `auto` chooses from where the arm names none."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,15 @@ class Job:
 
     @property
     def n_output(self) -> int:
-        """How many samples the generation gives: enough to be judged, and enough to train the next one."""
-        return max(self.params.n_synthetic, self.params.evaluation.n)
+        """How many samples the generation gives: enough to be judged, and enough to be handed on."""
+        return max(self.params.handed_on(self.chain.arm, self.generation), self.params.evaluation.n)
+
+    @property
+    def guide_params(self) -> Params:
+        """The params with autoguidance's guide for a network: smaller, where the arm says so."""
+        guide = self.arm.guide
+        sizes = guide.model_dump(include={"width", "depth"}, exclude_none=True) if guide else {}
+        return self.params.model_copy(update={"network": self.params.network.model_copy(update=sizes)})
 
     def seed(self, purpose: str, *indices: int) -> int:
         """The seed of a random stream of this generation."""
@@ -77,62 +89,122 @@ def train_base(params: Params, seed: int, work: Path) -> None:
 
 
 def train(job: Job) -> None:
-    """Train the base model on D_t, from scratch (generation 1: take the one that all arms share)."""
+    """Train the base model on D_t, from scratch or from generation t-1's (generation 1: take the one that all arms share)."""
     if job.generation == 1:
         shared = job.layout.base(job.chain.seed) / BASE
         write_bytes(job.work / BASE, shared.read_bytes())
-        return
-    previous = read_array(job.layout.generation(job.chain, job.generation - 1) / SYNTHETIC)
-    _train_from_scratch(job, LOOPS[job.arm.loop](job.real, previous[: job.params.n_synthetic]))
+    elif job.arm.init == "previous":
+        former = job.layout.generation(job.chain, job.generation - 1) / BASE
+        start = compute.load_denoiser(former, job.params, job.real.shape[1:], device_of(job.params))
+        compute.save_denoiser(job.work / BASE, fit_model(job, start, training_set(job), job.params.train, "train"))
+    else:
+        _train_from_scratch(job, training_set(job))
+
+
+def training_set(job: Job) -> Array:
+    """D_t: the real set for generation 1, then what the arm's loop makes of real data and earlier samples."""
+    if job.generation == 1:
+        return job.real
+    arm, layout = job.chain.arm, job.layout
+
+    def samples(generation: int) -> Array:
+        made = read_array(layout.generation(job.chain, generation) / SYNTHETIC)
+        return made[: job.params.handed_on(arm, generation)]
+
+    def fresh() -> Array:
+        source = dataset(job.params)
+        assert isinstance(source, Points)
+        return source.truth.draw(job.seed("fresh"), len(job.real))
+
+    history = [samples(generation) for generation in remembered(job.params, job.chain, job.generation)]
+    rng = np.random.Generator(np.random.Philox(key=job.seed("mix")))
+    return LOOPS[job.arm.loop].mix(Sources(job.real, history, fresh, rng, job.arm.synthetic_share))
 
 
 def sample(job: Job) -> None:
-    """Sample the base model: the output of a standard arm, or SIMS's set S (and enough more to judge the base by)."""
-    if job.strategy.guided:
-        n = max(job.params.auxiliary.n, job.params.evaluation.n)
-        _write_samples(job, DRAWN, _model(job, BASE), "auxiliary", n)
+    """Sample the base model: the arm's output, or the set S that a second model learns from (and enough to judge the base)."""
+    if job.strategy.second:
+        n = max(job.params.auxiliary.n if job.strategy.auxiliary else 0, job.params.evaluation.n)
+        write_array(job.work / DRAWN, draw(job, load_model(job, BASE), "auxiliary", n))
     else:
-        _write_samples(job, SYNTHETIC, _model(job, BASE), "synthetic", job.n_output)
+        _write_output(job, load_model(job, BASE))
 
 
 def fine_tune(job: Job) -> None:
     """Fine-tune the auxiliary: the base, on its own samples S alone."""
     drawn = read_array(job.work / DRAWN)[: job.params.auxiliary.n]
-    auxiliary = _fit(job, _model(job, BASE), drawn, job.params.auxiliary, "fine-tune")
+    auxiliary = fit_model(job, load_model(job, BASE), drawn, job.params.auxiliary, "fine-tune")
     compute.save_denoiser(job.work / AUXILIARY, auxiliary)
 
 
+def train_guide(job: Job) -> None:
+    """Train autoguidance's guide from scratch on D_t: for fewer steps, and smaller where the arm says so."""
+    assert job.arm.guide is not None
+    data = training_set(job)
+    untrained = compute.fresh_denoiser(job.guide_params, data.shape[1:], job.seed("guide-init"))
+    budget = job.params.train.model_copy(update={"steps": job.arm.guide.steps})
+    compute.save_denoiser(job.work / AUXILIARY, fit_model(job, untrained, data, budget, "train-guide"))
+
+
 def guided_sample(job: Job) -> None:
-    """Sample with negative guidance, (1 + w) D_r - w D_s: SIMS's output."""
-    assert job.arm.guidance is not None
-    denoise = sims(_model(job, BASE), _model(job, AUXILIARY), job.arm.guidance)
-    _write_samples(job, SYNTHETIC, denoise, "synthetic", job.n_output)
+    """Sample with negative guidance, (1 + w) D_r - w D_s: the output of SIMS and of autoguidance."""
+    _combined_sample(job, sims)
+
+
+def merged_sample(job: Job) -> None:
+    """Sample the network with weights (1 + w) theta_r - w theta_s: Neon's output."""
+    _combined_sample(job, merged)
 
 
 def evaluate(job: Job) -> None:
     """Judge the output (and the base's own samples where they differ), and draw a picture of it."""
-    params, arm = job.params, job.arm
+    params, strategy = job.params, job.strategy
     output = read_array(job.work / SYNTHETIC)[: params.evaluation.n]
     metrics = evaluate_samples(params, output)
     metrics |= {"fid_base": metrics["fid"], "generation": job.generation}
-    evaluations = 2 * params.sampler.steps - 1
-    guided = job.strategy.guided
-    if guided:
+    networks = strategy.networks
+    if strategy.second:
         metrics["fid_base"] = evaluate_samples(params, read_array(job.work / DRAWN)[: params.evaluation.n])["fid"]
         (job.work / DRAWN).unlink()
-    metrics["nfe"] = evaluations * (2 if guided and arm.guidance else 1)
-    budgets = [params.train, params.auxiliary] if guided else [params.train]
-    metrics["images_seen"] = sum(part.steps * part.batch for part in budgets)
+    if strategy.guidance:
+        metrics |= read_json(job.work / CHOICE)
+        (job.work / CHOICE).unlink()
+        networks = networks if metrics["guidance"] else 1
+    metrics["nfe"] = networks * (2 * params.sampler.steps - 1)
+    budgets = [params.train.steps * params.train.batch]
+    if strategy.auxiliary:
+        budgets.append(params.auxiliary.steps * params.auxiliary.batch)
+    if job.arm.guide:
+        budgets.append(job.arm.guide.steps * params.train.batch)
+    metrics["images_seen"] = sum(budgets)
     write_json(job.work / METRICS, metrics)
     write_bytes(job.work / PICTURE, sample_picture(params, output))
 
 
+def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], Denoise]) -> None:
+    """Sample what base and second model give together at the arm's guidance, or at the one that selection prefers."""
+    second = job.guide_params if job.strategy.guide else job.params
+    base, other = load_model(job, BASE), load_model(job, AUXILIARY, second)
+    if job.arm.guidance == "auto":
+
+        def draw_with(w: float, n: int) -> Array:
+            return draw(job, combine(base, other, w), "selection", n)
+
+        choice = choose(job.params, job.chain.seed, job.arm.candidates or CANDIDATES, draw_with)
+    else:
+        assert job.arm.guidance is not None
+        choice = {"guidance": job.arm.guidance}
+    write_json(job.work / CHOICE, choice)
+    _write_output(job, combine(base, other, choice["guidance"]))
+
+
 def _train_from_scratch(job: Job, data: Array) -> None:
     untrained = compute.fresh_denoiser(job.params, data.shape[1:], job.seed("init"))
-    compute.save_denoiser(job.work / BASE, _fit(job, untrained, data, job.params.train, "train"))
+    compute.save_denoiser(job.work / BASE, fit_model(job, untrained, data, job.params.train, "train"))
 
 
-def _fit(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose: str) -> Denoiser:
+def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose: str) -> Denoiser:
+    """Train a copy of a denoiser on samples, with the random streams of this generation that `purpose` names."""
     tensor = torch.from_numpy(decode(data)).to(device_of(job.params))
 
     def seed_of(stream: str, index: int) -> int:
@@ -150,21 +222,38 @@ def _fit(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose:
     return trained
 
 
-def _model(job: Job, name: str) -> Denoiser:
-    return compute.load_denoiser(job.work / name, job.params, job.real.shape[1:], device_of(job.params))
+def load_model(job: Job, name: str, params: Params | None = None) -> Denoiser:
+    """Read a model from the job's folder."""
+    return compute.load_denoiser(job.work / name, params or job.params, job.real.shape[1:], device_of(job.params))
 
 
-def _write_samples(job: Job, name: str, denoise: Denoise, purpose: str, n: int) -> None:
+def _write_output(job: Job, denoise: Denoise) -> None:
+    """Write the arm's output: samples of a denoiser, and what the arm's hook makes of them."""
+    call = job.arm.hook
+    if call is None:
+        write_array(job.work / SYNTHETIC, draw(job, denoise, "synthetic", job.n_output))
+        return
+    candidates = draw(job, denoise, "synthetic", math.ceil(job.n_output / call.share))
+    rng = np.random.Generator(np.random.Philox(key=job.seed("hook")))
+    kept = HOOKS[call.name](candidates, Context(job.real, job.n_output, call.strength, rng))
+    if kept.shape != (job.n_output, *job.real.shape[1:]) or kept.dtype != job.real.dtype:
+        raise ArithmeticError(f"hook {call.name} gave {kept.dtype} {list(kept.shape)} instead of {job.n_output} samples")
+    write_array(job.work / SYNTHETIC, kept)
+
+
+def draw(job: Job, denoise: Denoise, purpose: str, n: int) -> Array:
+    """n samples of one of this generation's streams, in the kind of the real data."""
     device, real = device_of(job.params), job.real
-    biased = scaled(denoise, job.params.sampler.zeta)
-    values: NDArray[np.float32] = compute.draw(biased, job.params, real.shape[1:], job.seed(purpose), 0, n, device)
-    write_array(job.work / name, encode(values, real))
+    biased = scaled(denoise, job.arm.zeta or job.params.sampler.zeta)
+    return encode(compute.draw(biased, job.params, real.shape[1:], job.seed(purpose), 0, n, device), real)
 
 
 STEPS: dict[str, Callable[[Job], None]] = {
     "train": train,
     "sample": sample,
     "fine-tune": fine_tune,
+    "train guide": train_guide,
     "guided sample": guided_sample,
+    "merged sample": merged_sample,
     "evaluate": evaluate,
 }

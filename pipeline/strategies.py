@@ -9,13 +9,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Strategy:
-    """Steps in order, and whether an auxiliary model guides the sampling (the arm then needs `guidance`)."""
+    """Steps in order, and what they need.
+
+    Attributes:
+        steps: names in `pipeline.steps.STEPS`.
+        guidance: the arm has a `guidance`, the w of its formula.
+        auxiliary: a second model is fine-tuned on the base's own samples, with the budget `auxiliary`.
+        guide: a second model is trained beside the base, with the arm's `guide`.
+        networks: how many networks are evaluated for a sample's step.
+    """
 
     steps: tuple[str, ...]
-    guided: bool
+    guidance: bool = False
+    auxiliary: bool = False
+    guide: bool = False
+    networks: int = 1
+
+    @property
+    def second(self) -> bool:
+        """Whether there is a second model beside the base, whose own samples are then judged too."""
+        return self.auxiliary or self.guide
 
 
 STRATEGIES = {
-    "standard": Strategy(("train", "sample", "evaluate"), guided=False),
-    "sims": Strategy(("train", "sample", "fine-tune", "guided sample", "evaluate"), guided=True),
+    "standard": Strategy(("train", "sample", "evaluate")),
+    "sims": Strategy(("train", "sample", "fine-tune", "guided sample", "evaluate"), guidance=True, auxiliary=True, networks=2),
+    "neon": Strategy(("train", "sample", "fine-tune", "merged sample", "evaluate"), guidance=True, auxiliary=True),
+    "autoguidance": Strategy(
+        ("train", "sample", "train guide", "guided sample", "evaluate"), guidance=True, guide=True, networks=2
+    ),
 }

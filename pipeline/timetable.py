@@ -7,7 +7,9 @@ import pandas as pd
 from pipeline.layout import TIMINGS, Layout
 
 PREPARATION = ("data", "base")
-COMPUTING = ("train", "sample", "fine-tune", "guided sample", "evaluate")
+BESIDE = {"commit": "DVC (commit)", "track": "MLflow, artifacts (processor time)"}
+NO_STEPS = (*BESIDE, "run", *PREPARATION)
+"""What is noted beside the computing steps of generations."""
 
 
 def timings(layout: Layout, since: float = 0.0) -> pd.DataFrame:
@@ -25,6 +27,11 @@ def timings(layout: Layout, since: float = 0.0) -> pd.DataFrame:
     return frame[frame["began"] >= since].reset_index(drop=True)
 
 
+def steps_of(rows: pd.DataFrame) -> list[str]:
+    """The computing steps in a table of timings, in the order in which they were first made."""
+    return [step for step in rows.sort_values("began")["step"].unique() if step not in NO_STEPS]
+
+
 def last_run(layout: Layout) -> tuple[float, float] | None:
     """When the last whole run began and ended, in seconds since the epoch."""
     runs = timings(layout).query("step == 'run'").sort_values("began")
@@ -35,12 +42,13 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     """Where a run's wall time went: columns what, seconds, share.
 
     Chains run side by side, so the steps are those of the busiest process: the one that the others' end waited for.
-    Orchestration is whatever is neither preparation nor one of its computing steps. MLflow and artifacts are written beside the
-    chains, by a process that lets them go first: of that the processor time is given, which is no part of the total.
+    Orchestration is whatever is neither preparation nor one of its computing steps. What the flow's process does beside the
+    chains, which it lets go first, is no part of the total.
     """
     rows, wall = timings(layout, began).query("began <= @ended"), ended - began
     prepared = rows[rows["step"].isin(PREPARATION)]["seconds"].sum()
-    chained = rows[rows["step"].isin([*COMPUTING, "commit"])]
+    chained = rows[~rows["step"].isin(NO_STEPS)]
+    computing = steps_of(chained)
     table: list[tuple[str, float]] = []
     startup = wall - prepared
     if len(chained):
@@ -49,16 +57,14 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
         sums = mine.groupby("step")["seconds"].sum()
         first, last = mine["began"].min(), (mine["began"] + mine["seconds"]).max()
         startup = first - began - prepared
-        table += [(step, float(sums.get(step, 0.0))) for step in COMPUTING]
-        table += [("DVC (commit)", float(sums.get("commit", 0.0)))]
+        table += [(step, float(sums.get(step, 0.0))) for step in computing]
         table += [("Prefect and the rest of the loop", last - first - float(sums.sum()))]
         table += [("waiting for the last chain, report", ended - last)]
     table = [("start-up, imports, server", startup), ("data and base models", prepared), *table]
     frame = pd.DataFrame(table, columns=["what", "seconds"])
-    computing = frame["what"].isin(["data and base models", *COMPUTING])
-    total = frame["seconds"].sum()
-    extra = [("total", total), ("of which orchestration", total - frame[computing]["seconds"].sum())]
-    extra += [("beside the chains, processor time: MLflow, artifacts", rows[rows["step"] == "track"]["seconds"].sum())]
+    total, useful = frame["seconds"].sum(), frame[frame["what"].isin(["data and base models", *computing])]["seconds"].sum()
+    extra = [("total", total), ("of which orchestration", total - useful)]
+    extra += [(f"beside the chains: {what}", rows[rows["step"] == step]["seconds"].sum()) for step, what in BESIDE.items()]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
     return frame

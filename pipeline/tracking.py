@@ -19,10 +19,13 @@ from pipeline.errors import RunFailed, in_a_line
 from pipeline.files import read_json
 from pipeline.layout import METRICS, PICTURE, SYNTHETIC
 from pipeline.locks import digests, finished
-from pipeline.params import MAX_GENERATIONS, Params
+from pipeline.params import Params
+from pipeline.sections import MAX_GENERATIONS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from pipeline.studies.study import Study
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
@@ -31,6 +34,8 @@ LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows its pages."""
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
+VALUES = 1000
+"""Numbers that MLflow takes together."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags and 1,000 values together."""
 
@@ -54,8 +59,8 @@ class Store:
     Raises MLflow's own errors.
     """
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
+    def __init__(self, experiment: str) -> None:
+        self.experiment = experiment
         self.broken = False
 
     @cached_property
@@ -75,11 +80,11 @@ class Store:
     @cached_property
     def experiment_id(self) -> str:
         """The experiment's id, made where there is none; pictures lie in the project unless a server stores them."""
-        found = self.client.get_experiment_by_name(self.params.experiment)
+        found = self.client.get_experiment_by_name(self.experiment)
         if found:
             return str(found.experiment_id)
         artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
-        return str(self.client.create_experiment(self.params.experiment, artifact_location=artifacts))
+        return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
 
     def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
         """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
@@ -114,8 +119,8 @@ class Store:
 class ChainTracker:
     """A chain's run in the store. Raises MLflow's own errors."""
 
-    def __init__(self, store: Store, chain: Chain) -> None:
-        self.store, self.params, self.chain = store, store.params, chain
+    def __init__(self, store: Store, params: Params, chain: Chain) -> None:
+        self.store, self.params, self.chain = store, params, chain
 
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
@@ -171,16 +176,41 @@ class ChainTracker:
         self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
 
 
+class PointTracker:
+    """A study's point as a run in the store: its place as params, its rows by their generation or their number."""
+
+    def __init__(self, store: Store, study: "Study", at: dict[str, Any]) -> None:
+        self.store, self.study, self.at = store, study, at
+
+    def track(self) -> None:
+        """Write the rows, once: a point that is made anew with other rows is another run."""
+        from mlflow.entities import Metric
+
+        rows = read_json(self.study.path(self.at))
+        name = "-".join(map(str, self.at.values()))
+        run = self.store.run(name, _hash(rows), self.at, self.store.parent())
+        if self.store.client.get_run(run).data.metrics:
+            return
+        points = list[Metric]()
+        for number, row in enumerate(rows):
+            step = int(row.get("generation", number))
+            numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
+            points += [Metric(key, float(value), step * 1000, step) for key, value in numbers.items()]
+        for start in range(0, len(points), VALUES):
+            self.store.client.log_batch(run, metrics=points[start : start + VALUES])
+        self.store.client.set_terminated(run)
+
+
 def rebuild(params: Params) -> int:
     """Write whatever MLflow lacks of the experiment's finished generations; gives the number of chains.
 
     Raises RunFailed where MLflow cannot be written.
     """
     made = {chain: folders for chain in chains(params) if (folders := finished(params, chain, MAX_GENERATIONS))}
-    store = Store(params)
+    store = Store(params.experiment)
     try:
         for chain, folders in made.items():
-            tracker = ChainTracker(store, chain)
+            tracker = ChainTracker(store, params, chain)
             tracker.track(folders)
             tracker.end()
     except Exception as error:

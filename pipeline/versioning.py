@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class Versions:
     """The project's DVC repository, opened once a thread. Waits for its lock when another chain holds it.
 
-    With `shared` (and in a read-only checkout) it takes no lock: for reading, beside those that commit. Raises RunFailed with
-    DVC's own words where DVC cannot do what it is asked.
+    Without `params` it does not watch params.yaml: studies have files of their own. With `shared` (and in a read-only
+    checkout) it takes no lock: for reading, beside those that commit. Raises RunFailed with DVC's own words where DVC cannot do
+    what it is asked.
     """
 
-    def __init__(self, params: Params, shared: bool = False) -> None:
+    def __init__(self, params: Params | None = None, shared: bool = False) -> None:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-        self._params, self._text = params, Path(PARAMS).read_bytes()
+        self._params, self._text = params, Path(PARAMS).read_bytes() if params else b""
+        self._remote = params.remote if params else None
         beside = shared or not os.access(".dvc", os.W_OK)
         self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
         self._repo = self._open()
@@ -46,6 +48,10 @@ class Versions:
     def stage_is_current(self, stage: str) -> bool:
         """Whether a stage of the root's dvc.yaml is current."""
         return not self._status([stage])
+
+    def stale(self, recipe: str) -> set[str]:
+        """The stages of a recipe that are not current, as RECIPE:STAGE."""
+        return set(self._status([recipe]))
 
     def commit(self, target: str) -> None:
         """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
@@ -76,6 +82,8 @@ class Versions:
 
     def check_params(self) -> None:
         """Raise RunFailed when params.yaml is no longer what this process computes with."""
+        if self._params is None:
+            return
         text = Path(PARAMS).read_bytes()
         if text != self._text and load(Path(PARAMS)) != self._params:
             raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
@@ -85,9 +93,10 @@ class Versions:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
-        honest = {"verify": True} if self._params.remote else None  # what a remote has may be damaged, too
+        logging.getLogger("dvc_objects").setLevel(logging.CRITICAL)  # what it logs with a traceback is raised, too
+        honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
         with _said_by_dvc():
-            repo = Repo(".", remote=self._params.remote, remote_config=honest, _wait_for_lock=True)
+            repo = Repo(".", remote=self._remote, remote_config=honest, _wait_for_lock=True)
         if self._elsewhere is not None:
             repo.lock, repo.tmp_dir = LockNoop(), self._elsewhere.name
         return repo

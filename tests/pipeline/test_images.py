@@ -9,7 +9,6 @@ from pipeline.datasets import dataset, decode, encode
 from pipeline.files import read_array, read_json
 from pipeline.generation import make_base, make_data, make_generation
 from pipeline.layout import METRICS, SYNTHETIC, Layout
-from pipeline.mixing import LOOPS
 from pipeline.params import load, parse
 
 
@@ -53,9 +52,3 @@ def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits)
         assert metrics["fid"] > facts["floor"]
         assert metrics["nfe"] == (35 if arm == "standard" else 70)
     assert not pd.isna(metrics["fid_base"])
-
-
-def test_loops_make_the_training_set_from_real_and_previous_samples():
-    real, previous = np.zeros((3, 2)), np.ones((2, 2))
-    sizes = {name: (len(loop(real, previous)), loop(real, previous).mean()) for name, loop in LOOPS.items()}
-    assert sizes == {"augmentation": (5, pytest.approx(0.4)), "synthetic": (2, 1.0), "real": (3, 0.0)}

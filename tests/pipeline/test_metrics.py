@@ -4,7 +4,7 @@ from cleanfid.fid import frechet_distance
 
 from pipeline.datasets import DATASETS
 from pipeline.metrics import frechet, modes_lost, moments
-from pipeline.params import GaussianData, MixtureData
+from pipeline.sections import GaussianData, MixtureData
 
 
 def test_the_frechet_distance_of_commuting_gaussians_has_its_closed_form():

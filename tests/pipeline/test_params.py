@@ -47,8 +47,16 @@ def test_every_preset_is_valid(preset):
         ("guidance: 0.85", "guidance: -1", "arms.sims.guidance: -1 is not allowed"),
         (", guidance: 0.85", "", "arms.sims: guidance is missing"),
         ("strategy: standard}", "strategy: standard, guidance: 0.85}", "arms.standard: guidance 0.85 is not allowed"),
-        ("strategy: sims,", "strategy: simms,", "arms.sims: strategy must be one of standard, sims, got 'simms'"),
-        ("loop: real", "loop: rael", "arms.real: loop must be one of augmentation, synthetic, real, got 'rael'"),
+        (
+            "strategy: sims,",
+            "strategy: simms,",
+            "arms.sims: strategy must be one of standard, sims, neon, autoguidance",
+        ),
+        (
+            "loop: real",
+            "loop: rael",
+            "arms.real: loop must be one of augmentation, synthetic, fresh, accumulate, ",
+        ),
         ("sigma_max: 80.0", "sigma_max: 0.001", "sampler: sigma_min 0.002 is not allowed: it must be below sigma_max, 0.001"),
         ("zeta: 1.0", "zeta: -1.0", "sampler.zeta: -1.0 is not allowed"),
         ("extractor: identity", "extractor: classifier", "evaluation.extractor: 'classifier' is not allowed"),

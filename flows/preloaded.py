@@ -1,0 +1,12 @@
+"""What the processes of chains have in common, imported once in the process that they are forked from.
+
+Ctrl-C is for the run, which ends that process.
+"""
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+import torch._dynamo  # noqa: E402, F401  torch's optimizers import it at their first step
+
+import flows.chain  # noqa: E402, F401

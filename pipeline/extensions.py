@@ -1,0 +1,34 @@
+"""Python files of the user's own, named in params.yaml by `extensions`: they add loops, strategies, steps and hooks.
+
+They are loaded before params.yaml is checked, in every process, and are dependencies of every generation.
+"""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.errors import BadInput, in_a_line
+
+Extension = Annotated[str, Field(pattern=r"^[\w.-][\w./-]*\.py$")]
+"""A Python file's path in the project."""
+
+
+def extend(paths: Any, root: Path) -> None:
+    """Run the files, each once a process. Raises BadInput for one that is not there or fails; what is no list is left alone."""
+    for path in paths if isinstance(paths, list) else []:
+        name = f"self_consuming_extension.{path}"
+        if name in sys.modules or not isinstance(path, str) or not path.endswith(".py"):
+            continue
+        spec = spec_from_file_location(name, root / path)
+        if spec is None or spec.loader is None or not (root / path).is_file():
+            raise BadInput(f"extensions: {path!r} is not allowed: there is no such file in the project")
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise BadInput(f"extensions: {path} fails: {type(error).__name__}: {in_a_line(error)}") from None

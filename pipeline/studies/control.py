@@ -1,0 +1,166 @@
+"""Study `control`: steering the distribution by an auxiliary that learns the complement of what is wanted.
+
+The base's samples are labelled by an attribute (a group of classes, or of a mixture's modes). For the target share q_t of the
+group, S is sub-sampled to q_s = ((1 + w) q_r - q_t) / w, where q_r is the base's own share.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.guidance import sims
+from pipeline.datasets import Array, Points, dataset
+from pipeline.features import features, labels, load_classifier
+from pipeline.files import read_array
+from pipeline.intervals import bootstrap
+from pipeline.layout import BASE, Layout
+from pipeline.metrics import Floats, frechet, moments
+from pipeline.params import Params
+from pipeline.steps import draw, fit_model, load_model
+from pipeline.studies.study import Bench, Row, Summary
+from pipeline.theory import complement_share, mixture_share
+
+Member = NDArray[np.bool_]
+
+
+class Attribute:
+    """Which samples belong to the group, and how far samples are from real data with a certain share of it.
+
+    For points, a group of the mixture's modes, each sample belonging to the likeliest; for images, a group of the classes, as
+    the classifier labels them.
+    """
+
+    def __init__(self, params: Params, group: list[int]) -> None:
+        self._group = np.array(group)
+        source = dataset(params)
+        if isinstance(source, Points):
+            truth = source.truth
+            inverse, log_det = np.linalg.inv(truth.covariances), np.linalg.slogdet(truth.covariances)[1]
+
+            def likeliest(samples: Array) -> Array:
+                offsets = samples.astype(np.float64)[:, None] - truth.means
+                squares = np.einsum("nki,kij,nkj->nk", offsets, inverse, offsets)
+                return (squares + log_det - 2 * np.log(truth.shares)).argmin(axis=1)
+
+            inside = np.isin(np.arange(len(truth.shares)), self._group)
+
+            def target(share: float) -> tuple[Floats, Floats]:
+                scale = np.where(inside, share / truth.shares[inside].sum(), (1 - share) / truth.shares[~inside].sum())
+                there = replace(truth, shares=truth.shares * scale)
+                return there.mean, there.covariance
+
+            self._label: Callable[[Array], Array] = likeliest
+            self._describe: Callable[[Array], tuple[Floats, Floats]] = moments
+            self._target: Callable[[float], tuple[Floats, Floats]] = target
+        else:
+            layout = Layout(params.experiment)
+            model, reference = load_classifier(layout.extractor, source), source.reference
+            described = features(model, read_array(layout.reference)).astype(np.float64)
+            member = np.isin(reference.labels, self._group)
+
+            def reweighted(share: float) -> tuple[Floats, Floats]:
+                weights = np.where(member, share / member.sum(), (1 - share) / (~member).sum())
+                mean = weights @ described
+                centred = described - mean
+                return mean, (centred * weights[:, None]).T @ centred / (1 - (weights**2).sum())
+
+            self._label = lambda images: labels(model, images)
+            self._describe = lambda images: moments(features(model, images))
+            self._target = reweighted
+
+    def members(self, samples: Array) -> Member:
+        """Which samples belong to the group, [N]."""
+        return np.isin(self._label(samples), self._group)
+
+    def distance(self, samples: Array, share: float) -> float:
+        """FID of samples against real data in which the group has the share."""
+        return frechet(*self._describe(samples), *self._target(share))
+
+
+def point(bench: Bench) -> list[Row]:
+    """The share that guided samples reach, and their FID, beside the base's own and plain rejection from the base's samples."""
+    params, settings, target = bench.params, bench.settings, float(bench.at["target"])
+    w, count, n = float(settings["guidance"]), params.evaluation.n, params.auxiliary.n
+    job = bench.base()
+    base, attribute = load_model(job, BASE), Attribute(params, list(settings["group"]))
+    pool = draw(job, base, "auxiliary", n * int(settings["pool"]))
+    member = attribute.members(pool)
+    q_base = float(member.mean())
+    wanted = complement_share(q_base, target, w)
+    q_auxiliary = min(1.0, max(0.0, wanted))
+    nearest = mixture_share(q_base, q_auxiliary, w)
+    auxiliary = fit_model(job, base, with_share(pool, member, q_auxiliary, n), params.auxiliary, "fine-tune")
+    guided = draw(job, sims(base, auxiliary, w), "synthetic", count)
+    unguided = draw(job, base, "synthetic", count)
+    rejected = with_share(pool, member, target, min(count, n))
+    return [
+        {
+            "w": w,
+            "q_base": q_base,
+            "q_auxiliary": wanted,
+            "feasible": bool(0 <= wanted <= 1),
+            "nearest": target if 0 <= wanted <= 1 else nearest,
+            "achieved": float(attribute.members(guided).mean()),
+            "fid": attribute.distance(guided, target),
+            "fid_base": attribute.distance(unguided, attribute.members(unguided).mean()),
+            "fid_base_real": attribute.distance(unguided, float(settings["real_share"])),
+            "fid_rejection": attribute.distance(rejected, target),
+            "rejection_draws": max(target / q_base, (1 - target) / (1 - q_base)),
+        }
+    ]
+
+
+def with_share(pool: Array, member: Member, share: float, n: int) -> Array:
+    """n samples of a pool of which the share belongs to the group, or as many as the pool has in these proportions."""
+    inside, outside = np.flatnonzero(member), np.flatnonzero(~member)
+    limits = [len(part) / part_share for part, part_share in ((inside, share), (outside, 1 - share)) if part_share > 0]
+    size = min(n, *(int(limit) for limit in limits))
+    chosen = round(share * size)
+    return pool[np.sort(np.concatenate([inside[:chosen], outside[: size - chosen]]))]
+
+
+def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+    """Achieved shares and FIDs at every target, and the largest error among the feasible ones."""
+    rows = []
+    for target, part in results.groupby("target"):
+        achieved = bootstrap(part["achieved"])
+        row = {"target": target, "feasible": f"{part['feasible'].sum()} of {len(part)}", "nearest": part["nearest"].mean()}
+        row |= {"q_s": part["q_auxiliary"].mean(), "achieved": achieved.value, "low": achieved.low, "high": achieved.high}
+        row |= {name: part[name].mean() for name in ("fid", "fid_base", "fid_rejection", "rejection_draws")}
+        rows.append(row)
+    feasible = results[results["feasible"]]
+    if feasible.empty:
+        return Summary("no target is feasible", {"targets": pd.DataFrame(rows)})
+    errors = (feasible.groupby("target")["achieved"].mean() - feasible.groupby("target")["nearest"].mean()).abs()
+    single = (feasible["achieved"] - feasible["nearest"]).abs().max()
+    text = (
+        f"the achieved share is within {errors.max():.3f} of the target for all feasible targets in the mean of"
+        f" {results['seed'].nunique()} seeds (within {single:.3f} for each single seed); mean FID against real data of the"
+        f" target distribution {feasible['fid'].mean():.3g}, the base's against its own {feasible['fid_base'].mean():.3g},"
+        f" rejection from the base {feasible['fid_rejection'].mean():.3g}"
+    )
+    return Summary(text, {"targets": pd.DataFrame(rows)})
+
+
+def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+    """Achieved against wanted shares, and the FIDs."""
+    figure, (shares, distances) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    targets = sorted(results["target"].unique())
+    shares.plot(targets, targets, color="grey", linewidth=1, label="target")
+    for feasible, part in results.groupby("feasible"):
+        label = "SIMS" if feasible else "SIMS, target infeasible"
+        shares.plot(part["target"], part["achieved"], ".", label=label)
+    shares.set(xlabel="target share", ylabel="achieved share", title=f"{results['seed'].nunique()} seeds")
+    shares.legend()
+    names = {"fid": "SIMS", "fid_rejection": "rejection from the base", "fid_base": "base, against its own distribution"}
+    for column, label in names.items():
+        distances.plot(results.groupby("target")[column].mean(), marker=".", label=label)
+    distances.set(xlabel="target share", ylabel="FID against real data of the target distribution")
+    distances.legend()
+    return figure

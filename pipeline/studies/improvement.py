@@ -1,0 +1,166 @@
+"""Study `improvement`: a single model, better than itself. FID against the guidance w, for auxiliary budgets and sizes of S.
+
+One base and one fine-tuning a point (its weight averages are looked at along the way), many samplings. SIMS and Neon use the
+same networks and the same latents as the base.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from models.denoiser import Denoise, Denoiser
+from models.guidance import merged, sims
+from models.training import CHUNK_STEPS, State, train
+from pipeline import compute
+from pipeline.datasets import Array, decode
+from pipeline.errors import BadInput
+from pipeline.evaluation import evaluate_samples
+from pipeline.figures import band
+from pipeline.intervals import bootstrap
+from pipeline.layout import BASE
+from pipeline.machine import device_of
+from pipeline.steps import draw, load_model
+from pipeline.studies.study import Bench, Row, Summary
+
+COMBINE: dict[str, Callable[[Denoiser, Denoiser, float], Denoise]] = {"sims": sims, "neon": merged}
+
+
+@dataclass
+class Snapshots:
+    """Keeps the weight average at some steps of a training, which asks for it where it would keep a checkpoint."""
+
+    wanted: list[int]
+    kept: dict[int, State] = field(default_factory=dict)
+
+    def load(self) -> None:
+        """There is nothing to go on from."""
+
+    def keep(self, state: State) -> None:
+        """Keep the averages of a step that is wanted."""
+        if int(state["step"]) in self.wanted:
+            prefix = "average."
+            averages = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            self.kept[int(state["step"])] = {name: value.clone() for name, value in averages.items()}
+
+
+def point(bench: Bench) -> list[Row]:
+    """A base and an auxiliary on n of its samples: FID at every budget (in steps) and guidance, for SIMS and Neon."""
+    params, settings = bench.params, bench.settings
+    job, n = bench.base(), int(bench.at["n"])
+    base, count = load_model(job, BASE), params.evaluation.n
+    auxiliaries = snapshots(bench, base, draw(job, base, "auxiliary", n)[:n])
+    fid_base = evaluate_samples(params, draw(job, base, "synthetic", count))["fid"]
+    rows: list[Row] = []
+    for budget, auxiliary in auxiliaries.items():
+        for w in settings["guidances"]:
+            for strategy in settings["strategies"]:
+                fid = fid_base if w == 0 else _fid(bench, COMBINE[strategy](base, auxiliary, w))
+                rows.append({"strategy": strategy, "budget": budget, "w": w, "fid": fid, "fid_base": fid_base})
+    return rows
+
+
+def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]:
+    """The auxiliary after each of the budgets (in steps) of one fine-tuning. Raises BadInput."""
+    params, budgets = bench.params, list(bench.settings["budgets"])
+    if any(budget % CHUNK_STEPS for budget in budgets):
+        raise BadInput(f"settings.budgets: {budgets} is not allowed: multiples of {CHUNK_STEPS} steps")
+    longest = params.auxiliary.model_copy(update={"steps": max(budgets)})
+    device, job = device_of(params), bench.job("base", 1)
+    kept = Snapshots(budgets)
+    data = torch.from_numpy(decode(drawn)).to(device)
+
+    def seed_of(stream: str, index: int) -> int:
+        return job.seed(f"fine-tune-{stream}", index)
+
+    train(base, data, compute.budget(longest, params), seed_of, kept, CHUNK_STEPS * longest.batch)
+    auxiliaries = {}
+    for budget in budgets:
+        auxiliaries[budget] = compute.fresh_denoiser(params, drawn.shape[1:], 0).to(device)
+        auxiliaries[budget].load_state_dict(kept.kept[budget])
+    return auxiliaries
+
+
+def _fid(bench: Bench, denoise: Denoise) -> float:
+    """The FID of guided samples; infinite where the trajectories diverge."""
+    try:
+        samples = draw(bench.job("base", 1), denoise, "synthetic", bench.params.evaluation.n)
+    except FloatingPointError:
+        return float("inf")
+    return float(evaluate_samples(bench.params, samples)["fid"])
+
+
+def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+    """Each strategy's best (n, budget, w) on the selection seeds, and what it gives on the reporting seeds."""
+    chosen, reported = split(settings, results)
+    rows, sentences = [], []
+    for strategy in settings["strategies"]:
+        best = selected(chosen, strategy)
+        mine = _at(reported, strategy, best)
+        if mine.empty:
+            continue
+        gain = bootstrap(1 - mine["fid"] / mine["fid_base"])
+        row = {"strategy": strategy, **best, "seeds": len(mine), "fid_base": mine["fid_base"].mean(), "fid": mine["fid"].mean()}
+        rows.append(row | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
+        sentences.append(
+            f"{strategy} (w = {best['w']:g}, |S| = {best['n']}, {best['budget']} steps, chosen on other seeds):"
+            f" FID {mine['fid_base'].mean():.3g} -> {mine['fid'].mean():.3g}, {100 * gain.value:.0f} % lower"
+            f" ({100 * gain.low:.0f} to {100 * gain.high:.0f} %, {len(mine)} seeds)"
+        )
+    grid = reported if len(reported) else chosen
+    means = grid.groupby(["strategy", "n", "budget", "w"])["fid"].mean().reset_index()
+    falls = means.loc[means.groupby(["strategy", "n", "budget"])["fid"].idxmin()].rename(columns={"w": "best_w"})
+    return Summary("; ".join(sentences), {"selected": pd.DataFrame(rows), "best w for each budget": falls})
+
+
+def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+    """FID against w for every budget, and a heat map over budget and w, at the selected |S|."""
+    chosen, reported = split(settings, results)
+    grid = reported if len(reported) else chosen
+    strategies = settings["strategies"]
+    figure, axes = plt.subplots(2, len(strategies), figsize=(5.5 * len(strategies), 8), squeeze=False, layout="constrained")
+    for strategy, curve_axes, map_axes in zip(strategies, *axes):
+        n = selected(chosen, strategy)["n"]
+        mine = grid[(grid["strategy"] == strategy) & (grid["n"] == n)]
+        for budget, part in mine.groupby("budget"):
+            by_w = part.groupby("w")["fid"]
+            band(curve_axes, by_w, f"{budget} steps")
+        curve_axes.axhline(mine["fid_base"].mean(), color="grey", linestyle="--", linewidth=1, label="base")
+        curve_axes.set(
+            xlabel="w", ylabel="FID", title=f"{strategy}, |S| = {n}: mean and range of {mine['seed'].nunique()} seeds"
+        )
+        curve_axes.set_ylim(0, 3 * mine["fid_base"].mean())
+        curve_axes.legend(fontsize=8)
+        table = mine.pivot_table(index="budget", columns="w", values="fid")
+        image = map_axes.imshow(
+            table, aspect="auto", vmin=table.min().min(), vmax=2 * mine["fid_base"].mean(), cmap="viridis_r"
+        )
+        map_axes.set(xticks=range(len(table.columns)), yticks=range(len(table.index)), xlabel="w", ylabel="steps")
+        map_axes.set_xticklabels([f"{w:g}" for w in table.columns])
+        map_axes.set_yticklabels(table.index)
+        figure.colorbar(image, ax=map_axes, label="FID")
+    return figure
+
+
+def split(settings: dict[str, Any], results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the selection seeds and of the reporting seeds."""
+    selecting = results["seed"].isin(settings["selection_seeds"])
+    return results[selecting], results[~selecting]
+
+
+def selected(chosen: pd.DataFrame, strategy: str) -> dict[str, Any]:
+    """The place on the grid with the lowest mean FID relative to the base, over the selection seeds."""
+    mine = chosen[chosen["strategy"] == strategy]
+    relative = (mine["fid"] / mine["fid_base"]).groupby([mine["n"], mine["budget"], mine["w"]]).mean()
+    return dict(zip(("n", "budget", "w"), relative.idxmin()))
+
+
+def _at(rows: pd.DataFrame, strategy: str, place: dict[str, Any]) -> pd.DataFrame:
+    here = rows["strategy"] == strategy
+    for axis, value in place.items():
+        here &= rows[axis] == value
+    return rows[here]

@@ -1,0 +1,42 @@
+"""A study's page: what it says, its figure and tables, and how to make it again; rebuilt from the points that are there."""
+
+import base64
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.errors import BadInput
+from pipeline.figures import png
+from pipeline.files import write_bytes, write_text
+from pipeline.report import figure_text
+from pipeline.studies.kinds import kind_of
+from pipeline.studies.study import Study, Summary
+
+
+def reports(study: Study) -> Path:
+    """The folder of the study's page, table and figure."""
+    return Path("reports") / "studies" / study.name
+
+
+def build(study: Study) -> tuple[Path, Summary]:
+    """Write points.csv, figure.png and report.html; gives the page's path and what it says. Raises BadInput without points."""
+    results, kind = study.results(), kind_of(study)
+    if results.empty:
+        raise BadInput(f"study: {study.name!r} has made no point yet (self-consuming study {study.name})")
+    folder = reports(study)
+    summary = kind.summary(study.file.settings, results)
+    figure = png(kind.plot(study.file.settings, results))
+    write_text(folder / "points.csv", results.to_csv(index=False, lineterminator="\n"))
+    write_bytes(folder / "figure.png", figure)
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    environment.filters["figure"] = lambda value: figure_text(value) or str(value)
+    made = sum(study.path(at).exists() for at in study.points)
+    page = environment.get_template("page.html").render(
+        study=study,
+        summary=summary,
+        figure=base64.b64encode(figure).decode(),
+        made=made,
+        params=(study.folder / "params.yaml").read_text(encoding="utf-8"),
+    )
+    write_text(folder / "report.html", page)
+    return folder / "report.html", summary

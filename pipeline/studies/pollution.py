@@ -1,0 +1,92 @@
+"""Study `pollution`: models of the second generation, trained on real data and |D_p| samples of a first model."""
+
+from functools import partial
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from models.guidance import sims
+from pipeline import compute
+from pipeline.evaluation import evaluate_samples
+from pipeline.figures import band
+from pipeline.intervals import bootstrap
+from pipeline.layout import BASE
+from pipeline.metrics import Floats
+from pipeline.steps import draw, fit_model, load_model
+from pipeline.studies.study import Bench, Row, Summary
+
+
+def point(bench: Bench) -> list[Row]:
+    """FID of the unpolluted first model, of the second one, and of SIMS on the second one, at |D_p| = share x |D_r|."""
+    params = bench.params
+    first = bench.base()
+    base, real = load_model(first, BASE), first.real
+    n_polluting = round(float(bench.at["share"]) * len(real))
+    unpolluted = draw(first, base, "synthetic", max(n_polluting, params.evaluation.n))
+    second = bench.job("base", 2)
+    untrained = compute.fresh_denoiser(params, real.shape[1:], second.seed("init"))
+    polluted = fit_model(second, untrained, np.concatenate([real, unpolluted[:n_polluting]]), params.train, "train")
+    drawn = draw(second, polluted, "auxiliary", params.auxiliary.n)[: params.auxiliary.n]
+    auxiliary = fit_model(second, polluted, drawn, params.auxiliary, "fine-tune")
+    rows: list[Row] = []
+    for w in bench.settings["guidances"]:
+        samples = draw(second, sims(polluted, auxiliary, float(w)), "synthetic", params.evaluation.n)
+        rows.append({"w": w, "n_polluting": n_polluting, "fid": evaluate_samples(params, samples)["fid"]})
+    fid_unpolluted = evaluate_samples(params, unpolluted[: params.evaluation.n])["fid"]
+    return [row | {"fid_unpolluted": fid_unpolluted} for row in rows]
+
+
+def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+    """Standard training (w = 0) and SIMS at every share, and up to which share SIMS is better than the unpolluted base."""
+    rows = []
+    for (share, w), part in results.groupby(["share", "w"]):
+        difference = bootstrap(part["fid"] - part["fid_unpolluted"])
+        row = {"share": share, "w": w, "seeds": len(part), "fid": part["fid"].mean()}
+        row |= {"fid_unpolluted": part["fid_unpolluted"].mean(), "difference": difference.value}
+        rows.append(row | {"difference_low": difference.low, "difference_high": difference.high})
+    sentences = []
+    for w, part in results.groupby("w"):
+        differences = (
+            (part.assign(d=part["fid"] - part["fid_unpolluted"])).pivot(index="seed", columns="share", values="d").dropna()
+        )
+        if len(differences):
+            shares = differences.columns.to_numpy(dtype=float)
+            even = bootstrap(differences.to_numpy(), partial(_break_even_of_mean, shares))
+            name = f"SIMS (w = {w:g})" if w else "standard training"
+            sentences.append(
+                f"{name} is better than the unpolluted base up to |D_p| = {even.value:.2g} |D_r|"
+                f" ({even.low:.2g} to {even.high:.2g}, {len(differences)} seeds; {shares.max():g} is the largest tried)"
+            )
+    return Summary("; ".join(sentences), {"FID at each share": pd.DataFrame(rows)})
+
+
+def _break_even_of_mean(shares: Floats, differences: Floats) -> float:
+    return break_even(shares, differences.mean(axis=0))
+
+
+def break_even(shares: Floats, differences: Floats) -> float:
+    """The first share at which the difference becomes positive, linear between points; the largest where it never does."""
+    if differences[0] >= 0:
+        return float(shares[0])
+    for left, right in zip(range(len(shares)), range(1, len(shares))):
+        if differences[right] >= 0:
+            way = differences[left] / (differences[left] - differences[right])
+            return float(shares[left] + way * (shares[right] - shares[left]))
+    return float(shares[-1])
+
+
+def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+    """FID against the pollution, mean and range over seeds."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for w, part in results.groupby("w"):
+        by_share = part.groupby("share")["fid"]
+        band(axes, by_share, f"SIMS, w = {w:g}" if w else "standard")
+    axes.axhline(results["fid_unpolluted"].mean(), color="grey", linestyle="--", linewidth=1, label="unpolluted base")
+    axes.set(
+        xlabel="|D_p| / |D_r|", ylabel="FID", title=f"second generation, {results['seed'].nunique()} seeds: mean and range"
+    )
+    axes.legend()
+    return figure

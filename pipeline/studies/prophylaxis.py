@@ -1,0 +1,77 @@
+"""Study `prophylaxis`: whole chains, arm beside arm, seed beside seed: who goes MAD, and who does not."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline import steps
+from pipeline.chains import Chain
+from pipeline.figures import band
+from pipeline.files import read_json
+from pipeline.generation import make_generation
+from pipeline.intervals import Interval, bootstrap, log_slope
+from pipeline.layout import METRICS, Layout
+from pipeline.results import TAIL
+from pipeline.studies.study import Bench, Row, Summary
+
+
+def point(bench: Bench) -> list[Row]:
+    """Every generation's metrics of one chain."""
+    params, chain = bench.params, Chain(str(bench.at["arm"]), bench.seed)
+    layout = Layout(params.experiment)
+    base = layout.base(chain.seed)
+    base.mkdir(parents=True)
+    steps.train_base(params, chain.seed, base)
+    rows: list[Row] = []
+    for generation in range(1, params.length(chain.arm) + 1):
+        make_generation(params, chain, generation)
+        rows.append(read_json(layout.generation(chain, generation) / METRICS))
+    return rows
+
+
+def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+    """Every arm's FID in units of the real control's with the same seed, and the slope of log FID over generations."""
+    control = settings["control"]
+    unit = results[results["arm"] == control].groupby("seed")["fid"].mean()
+    rows, sentences = [], []
+    for arm, part in results.groupby("arm", sort=False):
+        curves = part.pivot(index="seed", columns="generation", values="fid").dropna()
+        if curves.empty or curves.shape[1] < 2:
+            continue
+        units = unit.reindex(curves.index)
+        tail = min(TAIL, max(1, curves.shape[1] // 4))
+        end, later = curves.iloc[:, -tail:].mean(axis=1) / units, curves.iloc[:, 1:].mean(axis=1) / units
+        slope = bootstrap(curves.to_numpy()[:, 1:], log_slope)
+        ends = bootstrap(end.dropna()) if end.notna().any() else Interval(np.nan, np.nan, np.nan)
+        row = {"arm": arm, "seeds": len(curves), "generations": curves.shape[1], "first": curves.iloc[:, 0].mean()}
+        row |= {
+            "end": ends.value,
+            "end_low": ends.low,
+            "end_high": ends.high,
+            "end_least": end.min(),
+            "later_most": later.max(),
+        }
+        row |= {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
+        if "modes_lost" in part and part["modes_lost"].notna().any():
+            row["modes_lost"] = part[part["generation"] > curves.shape[1] - tail]["modes_lost"].mean()
+        rows.append(row)
+        sentences.append(
+            f"{arm}: the last {tail} of {curves.shape[1]} generations are {ends.value:.3g} ({ends.low:.3g} to {ends.high:.3g})"
+            f" times the control, {len(curves)} seeds; log10 FID rises by {slope.value:.2g} a generation"
+            f" ({slope.low:.2g} to {slope.high:.2g})"
+        )
+    return Summary("; ".join(sentences), {"arms, in units of the control of the same seed": pd.DataFrame(rows)})
+
+
+def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+    """Collapse curves, mean and range over seeds."""
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for arm, part in results.groupby("arm", sort=False):
+        by_generation = part.groupby("generation")["fid"]
+        band(axes, by_generation, f"{arm} ({part['seed'].nunique()} seeds)")
+    axes.set(xlabel="generation", ylabel="FID", yscale="log")
+    axes.legend(fontsize=8, ncols=2)
+    return figure

@@ -1,0 +1,35 @@
+"""A study's DVC pipeline, rendered from its axes: a stage for each point, and one for the page."""
+
+from pipeline.files import write_text
+from pipeline.layout import PRESETS, RECIPE
+from pipeline.recipes import CODE, PYTHON
+from pipeline.studies.study import Study
+
+OWN_CODE = ("pipeline/generation.py", "pipeline/studies/study.py", "pipeline/theory.py")
+
+
+def recipe(study: Study) -> str:
+    """The text of `studies/NAME/dvc.yaml`."""
+    folder, kind = study.folder, study.file.kind
+    axes = "".join(f"      {axis}: ${{axes.{axis}}}\n" for axis in study.file.axes)
+    values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
+    name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
+    code = sorted([*CODE, *OWN_CODE, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
+    deps = "".join(f"    - {path}\n" for path in code)
+    return (
+        "# rendered from params.yaml; changes here are overwritten\n"
+        f"stages:\n  point:\n    matrix:\n{axes}    wdir: ../..\n    cmd: {PYTHON} -m pipeline point {study.name} {values}\n"
+        f"    deps:\n{deps}    params:\n    - {folder}/params.yaml:\n"
+        "      - changes\n      - kind\n      - preset\n      - settings\n"
+        f"    outs:\n    - {folder}/points/{name}.json:\n        cache: true\n"
+        f"  page:\n    wdir: ../..\n    cmd: {PYTHON} -m pipeline study-page {study.name}\n"
+        f"    deps:\n    - {folder}/points\n    - pipeline/studies/{kind}.py\n    - pipeline/studies/page.py\n"
+        f"    outs:\n    - reports/studies/{study.name}/points.csv\n    - reports/studies/{study.name}/figure.png\n"
+    )
+
+
+def render(study: Study) -> None:
+    """Write the study's recipe where it differs."""
+    path, text = study.folder / RECIPE, recipe(study)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

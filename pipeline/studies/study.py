@@ -1,0 +1,204 @@
+"""A study: a file that says which points there are, and a function that makes one of them.
+
+`studies/NAME/params.yaml` names a preset of the loop, changes some of its values, and gives the axes: every combination of
+their values is a point. A point is made in an empty folder of its own and gives rows of numbers, so points can be made in any
+order, side by side, and again.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import pandas as pd
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline import evaluation, machine, steps
+from pipeline.chains import Chain
+from pipeline.errors import BadInput
+from pipeline.files import read_json, write_json, write_text
+from pipeline.layout import PRESETS
+from pipeline.params import Params, parse
+from pipeline.sections import Name, Section, Seed
+from pipeline.steps import Job
+
+FOLDER = Path("studies")
+Value = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)] | str
+Row = dict[str, Any]
+
+
+class StudyFile(Section):
+    """`studies/NAME/params.yaml`.
+
+    Attributes:
+        kind: the study's function, a name in `pipeline.studies.kinds.KINDS`.
+        preset: the loop's preset that the study starts from.
+        changes: values of it that are others here, by their dotted keys.
+        axes: the values of each axis; a point is one of each, in this order.
+        settings: what else the study's function reads.
+    """
+
+    kind: str
+    preset: Name
+    changes: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, list[Value]]
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+Point = Callable[["Bench"], list[Row]]
+"""Makes one point: rows of numbers."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A point at work: its place on the axes, the settings, and generation 1's base model of its seed, already trained."""
+
+    params: Params
+    settings: dict[str, Any]
+    at: dict[str, Any]
+
+    @property
+    def seed(self) -> Seed:
+        """The seed of everything that this point draws and trains."""
+        return int(self.at["seed"])
+
+    def job(self, arm: str, generation: int) -> Job:
+        """A generation's job in the point's folder."""
+        work = Path(f"{arm}-g{generation}")
+        work.mkdir(exist_ok=True)
+        return Job(self.params, Chain(arm, self.seed), generation, work)
+
+    def base(self) -> Job:
+        """The job of generation 1, with the base model in its folder."""
+        job = self.job("base", 1)
+        steps.train_base(self.params, self.seed, job.work)
+        return job
+
+
+class Summary(NamedTuple):
+    """What a study's rows say: a sentence with the figures, and tables by their titles."""
+
+    text: str
+    tables: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's name and file, with the params that its points start from. Raises BadInput."""
+
+    name: str
+    file: StudyFile
+
+    @property
+    def folder(self) -> Path:
+        """Where its params, recipe and points lie."""
+        return FOLDER / self.name
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every point, as axis -> value, in the order in which they are made."""
+        return [dict(zip(self.file.axes, values)) for values in product(*self.file.axes.values())]
+
+    def path(self, at: dict[str, Any]) -> Path:
+        """The file with a point's rows."""
+        return self.folder / "points" / f"{key(at)}.json"
+
+    def params(self, seed: int) -> Params:
+        """The preset with the study's changes, for one seed."""
+        preset = Path(PRESETS) / f"{self.file.preset}.yaml"
+        raw = _read(preset)
+        for name, value in self.file.changes.items():
+            *parents, last = name.split(".")
+            section = raw
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = value
+        raw["seeds"] = [seed]
+        for arm in raw["arms"].values():
+            arm.pop("seeds", None)
+        return parse(raw, f"{self.folder / 'params.yaml'} and {preset}")
+
+    def results(self) -> pd.DataFrame:
+        """The rows of all points that are there, with a column for each axis."""
+        made = [(at, self.path(at)) for at in self.points if self.path(at).exists()]
+        return pd.DataFrame([at | row for at, path in made for row in read_json(path)])
+
+
+def key(at: dict[str, Any]) -> str:
+    """A point's name: what DVC calls it, too."""
+    return "-".join(str(value) for value in at.values())
+
+
+def load_study(name: str) -> Study:
+    """Read a study's file. Raises BadInput."""
+    there = sorted(path.parent.name for path in FOLDER.glob("*/params.yaml"))
+    if name not in there:
+        raise BadInput(f"study: {name!r} is not allowed: one of {', '.join(there)}")
+    path = FOLDER / name / "params.yaml"
+    try:
+        study = Study(name, StudyFile.model_validate(_read(path)))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{path}: {where}: {first['input']!r} is not allowed: {first['msg']}") from None
+    study.params(0)
+    return study
+
+
+def variant(name: str, preset: str | None) -> str:
+    """The study's name with another preset of the loop; its file is made where there is none. Raises BadInput."""
+    study = load_study(name)
+    if preset is None or preset == study.file.preset:
+        return name
+    there = sorted(path.stem for path in Path(PRESETS).glob("*.yaml"))
+    if preset not in there:
+        raise BadInput(f"preset: {preset!r} is not allowed: one of {', '.join(there)}")
+    other = f"{name}-{preset}"
+    path = FOLDER / other / "params.yaml"
+    if not path.exists():
+        text = (study.folder / "params.yaml").read_text(encoding="utf-8")
+        write_text(path, re.sub(r"^preset: \S+", f"preset: {preset}", text, count=1, flags=re.M))
+    try:
+        load_study(other)
+    except BadInput:
+        path.unlink()
+        raise
+    return other
+
+
+def make_point(study: Study, point: Point, at: dict[str, Any]) -> None:
+    """Make a point in an empty folder and write its rows, whole or not at all."""
+    params = study.params(int(at.get("seed", 0)))
+    machine.fix(params)
+    with _elsewhere():
+        evaluation.prepare_data(params)
+        rows = point(Bench(params, study.file.settings, at))
+    write_json(study.path(at), rows)
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Work in an empty temporary folder."""
+    home = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="self-consuming-") as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(home)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = YAML(typ="safe", pure=True).load(path)
+    except (OSError, YAMLError) as error:
+        raise BadInput(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: must hold keys and values")
+    return content
