@@ -93,7 +93,8 @@ class Versions:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
-        logging.getLogger("dvc_objects").setLevel(logging.CRITICAL)  # what it logs with a traceback is raised, too
+        for library in ("dvc_objects", "dvc_data"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)  # what they log with a traceback is raised, too
         honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
         with _said_by_dvc():
             repo = Repo(".", remote=self._remote, remote_config=honest, _wait_for_lock=True)
