@@ -12,7 +12,7 @@ from flows.processes import stop_by_signals
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import owned, read_json, write_bytes, write_text
-from pipeline.layout import METRICS, PARAMS, PRESETS, Layout
+from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, Layout
 from pipeline.params import Params, load, schema
 from pipeline.sections import MAX_GENERATIONS
 
@@ -112,19 +112,25 @@ def _with_server(params: Params, flow: Callable[[], None], meanwhile: Callable[[
 
 def _study(given: argparse.Namespace) -> None:
     stop_by_signals()
+    from pipeline.studies import page
+    from pipeline.studies.recipe import render
     from pipeline.studies.study import load_study, variant
+    from pipeline.versioning import Versions
 
     name = variant(given.name, given.preset)
+    study = load_study(name)
+    render(study)
+    if not Versions().stale(str(study.folder / RECIPE)):
+        print(f"everything is up to date: {page.location(study)}")
+        return
 
     def flow() -> None:
-        from flows.study import study
+        from flows import study as flows_study
 
-        study(name)
+        flows_study.study(name)
 
-    _with_server(load_study(name).params(0), flow)
-    from pipeline.studies import page
-
-    path, summary = page.build(load_study(name))
+    _with_server(study.params(0), flow)
+    path, summary = page.build(study)
     print(f"{summary.text}\n\nreport   {path}")
 
 

@@ -104,7 +104,7 @@ def train(
     With a checkpoint, the state is kept whenever `images` more have been seen, and a training that was stopped goes on from
     there, to the same bits. Raises NonFiniteLoss.
     """
-    model = deepcopy(denoiser).to(data.device)
+    model = deepcopy(denoiser).requires_grad_(True).to(data.device)
     average = deepcopy(model).requires_grad_(False)
     weights: list[Tensor] = list(model.parameters())
     averages: list[Tensor] = list(average.parameters())

@@ -70,7 +70,7 @@ def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]
     if any(budget % CHUNK_STEPS for budget in budgets):
         raise BadInput(f"settings.budgets: {budgets} is not allowed: multiples of {CHUNK_STEPS} steps")
     longest = params.auxiliary.model_copy(update={"steps": max(budgets)})
-    device, job = device_of(params), bench.job("base", 1)
+    device, job = device_of(params), bench.job(1)
     kept = Snapshots(budgets)
     data = torch.from_numpy(decode(drawn)).to(device)
 
@@ -88,7 +88,7 @@ def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]
 def _fid(bench: Bench, denoise: Denoise) -> float:
     """The FID of guided samples; infinite where the trajectories diverge."""
     try:
-        samples = draw(bench.job("base", 1), denoise, "synthetic", bench.params.evaluation.n)
+        samples = draw(bench.job(1), denoise, "synthetic", bench.params.evaluation.n)
     except FloatingPointError:
         return float("inf")
     return float(evaluate_samples(bench.params, samples)["fid"])

@@ -13,9 +13,9 @@ from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, Summary
 
 
-def reports(study: Study) -> Path:
-    """The folder of the study's page, table and figure."""
-    return Path("reports") / "studies" / study.name
+def location(study: Study) -> Path:
+    """The study's page; its table and figure lie beside it."""
+    return Path("reports") / "studies" / study.name / "report.html"
 
 
 def build(study: Study) -> tuple[Path, Summary]:
@@ -23,7 +23,7 @@ def build(study: Study) -> tuple[Path, Summary]:
     results, kind = study.results(), kind_of(study)
     if results.empty:
         raise BadInput(f"study: {study.name!r} has made no point yet (self-consuming study {study.name})")
-    folder = reports(study)
+    folder = location(study).parent
     summary = kind.summary(study.file.settings, results)
     figure = png(kind.plot(study.file.settings, results))
     write_text(folder / "points.csv", results.to_csv(index=False, lineterminator="\n"))
@@ -38,5 +38,5 @@ def build(study: Study) -> tuple[Path, Summary]:
         made=made,
         params=(study.folder / "params.yaml").read_text(encoding="utf-8"),
     )
-    write_text(folder / "report.html", page)
-    return folder / "report.html", summary
+    write_text(location(study), page)
+    return location(study), summary

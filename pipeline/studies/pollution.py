@@ -26,7 +26,7 @@ def point(bench: Bench) -> list[Row]:
     base, real = load_model(first, BASE), first.real
     n_polluting = round(float(bench.at["share"]) * len(real))
     unpolluted = draw(first, base, "synthetic", max(n_polluting, params.evaluation.n))
-    second = bench.job("base", 2)
+    second = bench.job(2)
     untrained = compute.fresh_denoiser(params, real.shape[1:], second.seed("init"))
     polluted = fit_model(second, untrained, np.concatenate([real, unpolluted[:n_polluting]]), params.train, "train")
     drawn = draw(second, polluted, "auxiliary", params.auxiliary.n)[: params.auxiliary.n]

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline import steps
-from pipeline.chains import Chain
+from pipeline.chains import Chain, check_arm
 from pipeline.figures import band
 from pipeline.files import read_json
 from pipeline.generation import make_generation
@@ -17,10 +17,13 @@ from pipeline.layout import METRICS, Layout
 from pipeline.results import TAIL
 from pipeline.studies.study import Bench, Row, Summary
 
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
 
 def point(bench: Bench) -> list[Row]:
     """Every generation's metrics of one chain."""
     params, chain = bench.params, Chain(str(bench.at["arm"]), bench.seed)
+    check_arm(params, chain.arm)
     layout = Layout(params.experiment)
     base = layout.base(chain.seed)
     base.mkdir(parents=True)
@@ -44,8 +47,8 @@ def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
         units = unit.reindex(curves.index)
         tail = min(TAIL, max(1, curves.shape[1] // 4))
         end, later = curves.iloc[:, -tail:].mean(axis=1) / units, curves.iloc[:, 1:].mean(axis=1) / units
-        slope = bootstrap(curves.to_numpy()[:, 1:], log_slope)
-        ends = bootstrap(end.dropna()) if end.notna().any() else Interval(np.nan, np.nan, np.nan)
+        slope = bootstrap(curves.to_numpy()[:, 1:], log_slope) if curves.shape[1] > 2 else UNKNOWN
+        ends = bootstrap(end.dropna()) if end.notna().any() else UNKNOWN
         row = {"arm": arm, "seeds": len(curves), "generations": curves.shape[1], "first": curves.iloc[:, 0].mean()}
         row |= {
             "end": ends.value,

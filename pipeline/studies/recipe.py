@@ -16,12 +16,15 @@ def recipe(study: Study) -> str:
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
     code = sorted([*CODE, *OWN_CODE, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
     deps = "".join(f"    - {path}\n" for path in code)
+    read = "".join(
+        f"      - {name}\n" for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set
+    )
     return (
         "# rendered from params.yaml; changes here are overwritten\n"
         f"stages:\n  point:\n    matrix:\n{axes}    wdir: ../..\n    cmd: {PYTHON} -m pipeline point {study.name} {values}\n"
         f"    deps:\n{deps}    params:\n    - {folder}/params.yaml:\n"
-        "      - changes\n      - kind\n      - preset\n      - settings\n"
-        f"    outs:\n    - {folder}/points/{name}.json:\n        cache: true\n"
+        f"{read}"
+        f"    outs:\n    - {folder}/points/{name}.json\n"
         f"  page:\n    wdir: ../..\n    cmd: {PYTHON} -m pipeline study-page {study.name}\n"
         f"    deps:\n    - {folder}/points\n    - pipeline/studies/{kind}.py\n    - pipeline/studies/page.py\n"
         f"    outs:\n    - reports/studies/{study.name}/points.csv\n    - reports/studies/{study.name}/figure.png\n"

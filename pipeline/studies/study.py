@@ -29,6 +29,8 @@ from pipeline.sections import Name, Section, Seed
 from pipeline.steps import Job
 
 FOLDER = Path("studies")
+PLAIN = "plain"
+"""An arm that every study's params have."""
 Value = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)] | str
 Row = dict[str, Any]
 
@@ -68,15 +70,15 @@ class Bench:
         """The seed of everything that this point draws and trains."""
         return int(self.at["seed"])
 
-    def job(self, arm: str, generation: int) -> Job:
-        """A generation's job in the point's folder."""
-        work = Path(f"{arm}-g{generation}")
+    def job(self, generation: int) -> Job:
+        """A generation's job in the point's folder, of an arm with nothing special."""
+        work = Path(f"g{generation}")
         work.mkdir(exist_ok=True)
-        return Job(self.params, Chain(arm, self.seed), generation, work)
+        return Job(self.params, Chain(PLAIN, self.seed), generation, work)
 
     def base(self) -> Job:
         """The job of generation 1, with the base model in its folder."""
-        job = self.job("base", 1)
+        job = self.job(1)
         steps.train_base(self.params, self.seed, job.work)
         return job
 
@@ -122,6 +124,7 @@ class Study:
         raw["seeds"] = [seed]
         for arm in raw["arms"].values():
             arm.pop("seeds", None)
+        raw["arms"][PLAIN] = {"loop": "augmentation", "strategy": "standard"}
         return parse(raw, f"{self.folder / 'params.yaml'} and {preset}")
 
     def results(self) -> pd.DataFrame:
