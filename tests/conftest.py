@@ -24,6 +24,8 @@ PARTS = (
     "pipeline",
     "flows",
     "presets",
+    "studies",
+    "examples",
 )
 
 
@@ -42,7 +44,7 @@ class Project:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", "points", "dvc.lock"))
             else:
                 shutil.copy(ROOT / part, target)
         text = (ROOT / "presets" / f"{preset}.yaml").read_text()

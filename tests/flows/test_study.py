@@ -1,0 +1,63 @@
+"""Studies by the command line, by DVC and by Prefect's deployments; extensions of the user's own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.studies.recipe import recipe
+from pipeline.studies.study import load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
+    here = project()
+    params = here.folder / "studies" / "pollution" / "params.yaml"
+    params.write_text(params.read_text().replace("[0, 1, 2, 3]", "[0, 1]").replace("0.5, 1.0, 1.5, 2.0]", "0.5]"))
+    output = here.run("flows.cli", "study", "pollution", "--preset", "smoke")
+    assert "standard training is better than the unpolluted base up to" in output
+    folder = here.folder / "studies" / "pollution-smoke"
+    made = {path.name: path.read_text() for path in (folder / "points").glob("*.json")}
+    assert sorted(made) == sorted(f"{seed}-{share}.json" for seed in (0, 1) for share in (0.0, 0.25, 0.5))
+    assert "up to date" in here.run("dvc", "repro", "studies/pollution-smoke/dvc.yaml")
+
+    (folder / "points" / "1-0.25.json").unlink()
+    output = here.run("flows.cli", "study", "pollution-smoke")
+    assert "point   1/1  1-0.25" in output
+    assert {path.name: path.read_text() for path in (folder / "points").glob("*.json")} == made
+    assert "everything is up to date" in here.run("flows.cli", "study", "pollution-smoke")
+
+    shutil.rmtree(here.folder / ".dvc" / "cache")
+    (folder / "dvc.lock").unlink()
+    (folder / "points" / "0-0.5.json").unlink()
+    here.run("dvc", "repro", "--no-run-cache", "-s", "studies/pollution-smoke/dvc.yaml:point@0-0.5")
+    assert (folder / "points" / "0-0.5.json").read_text() == made["0-0.5.json"]
+
+    table = pd.read_csv(here.folder / "reports" / "studies" / "pollution-smoke" / "points.csv")
+    assert len(table) == 2 * 3 * 3
+    assert (table[table["share"] == 0.5]["n_polluting"] == 250).all()
+
+
+def test_the_committed_recipes_of_studies_are_those_of_their_files(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for path in sorted(Path("studies").glob("*/params.yaml")):
+        assert (path.parent / "dvc.yaml").read_text() == recipe(load_study(path.parent.name)), path
+
+
+def test_bad_studies_end_with_one_line(project):
+    here = project()
+    assert "study: 'improvements' is not allowed" in here.run("flows.cli", "study", "improvements", code=2)
+    assert "preset: 'smok' is not allowed" in here.run("flows.cli", "study", "pollution", "--preset", "smok", code=2)
+
+
+def test_an_arm_from_a_file_of_the_users_own_is_run_by_prefect_and_dvc(project):
+    here = project()
+    arm = "mine: {loop: every-second, strategy: narrowed, hook: {name: towards-the-mean, strength: 0.1}}"
+    here.edit("arms:", f"extensions: [examples/my_arms.py]\narms:\n  {arm}")
+    here.run("flows.cli", "run", "--arm", "mine")
+    metrics = json.loads((here.folder / "runs/smoke/mine/seed0/g002/metrics.json").read_text())
+    assert metrics["generation"] == 2
+    assert "0 differences" in here.run("flows.cli", "verify", "--arm", "mine")
+    assert "didn't change, skipping" in here.run("dvc", "repro", "runs/smoke/mine/seed0/g002/dvc.yaml")
