@@ -74,7 +74,7 @@ def _image_metrics(model: Classifier, images: Array, reference: Array, infinity:
         "n_samples": len(images),
     }
     metrics |= feature_metrics(fake, real)
-    return metrics | ({"fid_infinity": fid_infinity(fake, *target)} if infinity else {})
+    return metrics | (fid_infinity(fake, *target) if infinity else {})
 
 
 def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[float, int], Array]) -> dict[str, float | int]:

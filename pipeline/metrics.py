@@ -20,7 +20,7 @@ PRDC_AT_MOST = 1000
 NEAREST_AT_MOST = 1000
 """Distances of all pairs grow with the square of the count, so that those metrics look at the first samples only."""
 
-INFINITY_SIZES = 15
+INFINITY_PARTS = 5
 
 
 def frechet(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Floats) -> float:
@@ -42,17 +42,23 @@ def moments(features: Array) -> tuple[Floats, Floats]:
     return exact.mean(axis=0), np.atleast_2d(np.cov(exact, rowvar=False))
 
 
-def fid_infinity(features: Array, mean: Floats, covariance: Floats) -> float:
+def fid_infinity(features: Array, mean: Floats, covariance: Floats) -> dict[str, float]:
     """What the Fréchet distance of features [N, D] from a mean [D] and covariance [D, D] tends to as N grows.
 
-    The value at 1/N = 0 of the least-squares line through the distances of INFINITY_SIZES first parts of the features, from a
-    tenth of them to all, over 1/N (Chong and Forsyth, arXiv 1911.07023). It takes away the bias of finite samples,
-    not of a finite reference, and may be below 0. Needs N of 20 or more.
+    fid_infinity is the value at 1/N = 0 of the least-squares line through distances over 1/N (Chong and Forsyth, arXiv
+    1911.07023). They are those of all features, and the means over their halves, thirds, ... down to INFINITY_PARTS parts of
+    n_infinity features each: the paper's single subsets would add their own noise. It takes away the bias of finite samples,
+    not of a finite reference, and may be below 0. Needs N of 2 INFINITY_PARTS or more.
     """
-    sizes = np.linspace(len(features) / 10, len(features), INFINITY_SIZES).astype(int)
-    distances = np.array([frechet(*moments(features[:size]), mean, covariance) for size in sizes])
-    x = 1 / sizes - (1 / sizes).mean()
-    return float(distances.mean() - (x @ distances) / (x @ x) * (1 / sizes).mean())
+    sizes = [len(features) // parts for parts in range(1, INFINITY_PARTS + 1)]
+
+    def mean_distance(size: int) -> float:
+        starts = range(0, len(features) - size + 1, size)
+        return float(np.mean([frechet(*moments(features[start : start + size]), mean, covariance) for start in starts]))
+
+    x, y = 1 / np.array(sizes), np.array([mean_distance(size) for size in sizes])
+    slope = (x - x.mean()) @ y / np.square(x - x.mean()).sum()
+    return {"fid_infinity": float(y.mean() - slope * x.mean()), "n_infinity": sizes[-1]}
 
 
 def feature_metrics(samples: Array, reference: Array) -> dict[str, float]:
@@ -95,7 +101,7 @@ def point_metrics(truth: Truth, samples: Array, infinity: bool = False) -> dict[
     }
     metrics |= feature_metrics(samples, reference)
     if infinity:
-        metrics["fid_infinity"] = fid_infinity(samples, truth.mean, truth.covariance)
+        metrics |= fid_infinity(samples, truth.mean, truth.covariance)
     if len(truth.shares) > 1:
         metrics |= mode_metrics(truth, samples)
     return metrics

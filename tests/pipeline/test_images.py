@@ -61,12 +61,14 @@ def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits)
 
 
 def test_real_digits_are_at_the_floor_copies_at_no_distance_and_one_class_has_no_entropy(digits):
+    digits = digits.model_copy(update={"evaluation": digits.evaluation.model_copy(update={"fid_infinity": True})})
     make_data(digits)
     source, facts = dataset(digits), read_json(Layout("digits").facts)
     floors, training = facts["floors"], source.training
     judged = evaluate_samples(digits, training.images)
     assert {key: judged[key] for key in floors} == floors | {"nearest_training_distance": 0, "n_nearest": 1000}
     assert fid(digits, training.images) == floors["fid"] == facts["floor"]
+    assert 0 < floors["fid_infinity"] < floors["fid"]
     assert floors["n_nearest"] == len(source.reference.images)
     assert floors["nearest_training_distance"] > 0.5
     assert floors["class_entropy"] == pytest.approx(np.log(10), abs=0.01)

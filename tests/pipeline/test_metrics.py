@@ -155,13 +155,23 @@ def test_fid_infinity_has_lost_the_bias_of_finite_samples():
         exact = size * (scale - 1) ** 2
         bias = np.mean([frechet(*moments(draw), *truth) for draw in draws]) - exact
         assert bias > 0.05
-        assert abs(np.mean([fid_infinity(draw, *truth) for draw in draws]) - exact) < bias / 4
+        assert abs(np.mean([fid_infinity(draw, *truth)["fid_infinity"] for draw in draws]) - exact) < bias / 4
+
+
+def test_fid_infinity_is_the_intercept_of_numpys_line_through_the_means_over_equal_parts():
+    features, truth = np.random.default_rng(0).normal(size=(61, 3)), (np.zeros(3), np.eye(3))
+    sizes = np.array([61, 30, 20, 15, 12])
+    parts = [[features[part * size : (part + 1) * size] for part in range(61 // size)] for size in sizes]
+    distances = [np.mean([frechet_distance(*moments(part), *truth) for part in same]) for same in parts]
+    judged = fid_infinity(features, *truth)
+    assert judged["fid_infinity"] == pytest.approx(np.polyfit(1 / sizes, distances, 1)[1], rel=1e-6)
+    assert judged["n_infinity"] == 12
 
 
 def test_fid_infinity_is_reported_only_where_it_is_asked_for():
     samples = truth_of(GAUSSIAN).draw(1, 1000)
     plain, asked = (evaluate_samples(experiment("smoke", **options), samples) for options in ({}, {"fid_infinity": True}))
-    assert asked.keys() - plain.keys() == {"fid_infinity"}
+    assert asked.keys() - plain.keys() == {"fid_infinity", "n_infinity"}
     assert {key: asked[key] for key in plain} == plain
 
 
