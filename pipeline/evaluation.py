@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from models.classifier import Classifier
 from pipeline.datasets import Array, Images, Points, dataset
 from pipeline.features import (
+    classes,
     extractor_name,
     features,
     held_out_accuracy,
@@ -21,7 +23,16 @@ from pipeline.features import (
 )
 from pipeline.files import read_array, staged, write_array, write_json
 from pipeline.layout import Layout
-from pipeline.metrics import Floats, frechet, moments, point_metrics
+from pipeline.metrics import (
+    Floats,
+    class_entropy,
+    feature_metrics,
+    fid_infinity,
+    frechet,
+    memorisation,
+    moments,
+    point_metrics,
+)
 from pipeline.params import Params
 from pipeline.seeds import derive
 
@@ -31,15 +42,39 @@ SELECTION_SAMPLES = 2000
 
 
 def evaluate_samples(params: Params, samples: Array) -> dict[str, Any]:
-    """The metrics of samples (float32 points or uint8 images); deterministic, with the sample count and extractor."""
-    source = dataset(params)
+    """The metrics of samples (float32 points or uint8 images); deterministic, each with its sample counts and extractor."""
+    source, infinity = dataset(params), params.evaluation.fid_infinity
     if isinstance(source, Points):
-        return point_metrics(source.truth, samples)
+        return point_metrics(source.truth, samples, infinity)
     layout = Layout(params.experiment)
     model, reference = load_classifier(layout.extractor, source), read_array(layout.reference)
-    distance = frechet(*moments(features(model, samples)), *moments(features(model, reference)))
-    counts = {"n_samples": len(samples), "n_reference": len(reference)}
-    return {"fid": distance, "extractor": extractor_name(layout.extractor), **counts}
+    metrics = _image_metrics(model, samples, reference, infinity) | memorisation(samples, source.training.images)
+    return metrics | {"extractor": extractor_name(layout.extractor)}
+
+
+def fid(params: Params, samples: Array) -> float:
+    """The Fréchet distance alone, as `evaluate_samples` gives it."""
+    source, layout = dataset(params), Layout(params.experiment)
+    if isinstance(source, Points):
+        return frechet(*moments(samples), source.truth.mean, source.truth.covariance)
+    model = load_classifier(layout.extractor, source)
+    return frechet(*moments(features(model, samples)), *moments(features(model, read_array(layout.reference))))
+
+
+def _image_metrics(model: Classifier, images: Array, reference: Array, infinity: bool) -> dict[str, Any]:
+    """uint8 images [N, C, H, W] against reference images [M, C, H, W], in a classifier's features.
+
+    class_entropy is of the histogram of the classes that the classifier predicts, in nats.
+    """
+    fake, real = features(model, images), features(model, reference)
+    target = moments(real)
+    metrics: dict[str, Any] = {
+        "fid": frechet(*moments(fake), *target),
+        "class_entropy": class_entropy(classes(model, fake)),
+        "n_samples": len(images),
+    }
+    metrics |= feature_metrics(fake, real)
+    return metrics | (fid_infinity(fake, *target) if infinity else {})
 
 
 def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[float, int], Array]) -> dict[str, float | int]:
@@ -67,36 +102,53 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
 
 
 def prepare_data(params: Params) -> None:
-    """The `data` stage: every seed's real set, what judges samples, and the real-versus-real floor."""
-    layout, source = Layout(params.experiment), dataset(params)
+    """The `data` stage: every seed's real set, what judges samples, and the real-versus-real floor of every metric."""
+    layout, source, infinity = Layout(params.experiment), dataset(params), params.evaluation.fid_infinity
     with staged(layout.data) as work:
         for seed in params.seeds:
             write_array(work / layout.real(seed).name, source.real(seed))
             if params.evaluation.selection:
                 write_array(work / layout.held_out(seed).name, source.held_out(seed))
         if isinstance(source, Points):
-            facts = _point_facts(source, params.evaluation.n)
+            facts = _point_facts(source, params.evaluation.n, infinity)
         else:
-            facts = _image_facts(source, work / layout.extractor.name, work / layout.reference.name)
+            facts = _image_facts(source, work / layout.extractor.name, work / layout.reference.name, infinity)
         write_json(work / layout.facts.name, facts)
 
 
-def _point_facts(source: Points, n: int) -> dict[str, Any]:
-    """The floor: the metric's value for n exact draws, which is what finite samples alone cost."""
-    draws = [point_metrics(source.truth, source.truth.draw(derive(0, "floor", i), n))["fid"] for i in range(FLOOR_DRAWS)]
-    return {"floor": float(np.mean(draws)), "floor_std": float(np.std(draws, ddof=1)), "floor_n": n, "floor_draws": FLOOR_DRAWS}
+def _point_facts(source: Points, n: int, infinity: bool) -> dict[str, Any]:
+    """The floors: every metric's mean over exact draws of n, which is what finite samples alone cost."""
+    truth = source.truth
+    draws = [point_metrics(truth, truth.draw(derive(0, "floor", i), n), infinity) for i in range(FLOOR_DRAWS)]
+    distances = [draw["fid"] for draw in draws]
+    return {
+        "floor": float(np.mean(distances)),
+        "floor_std": float(np.std(distances, ddof=1)),
+        "floor_n": n,
+        "floor_draws": FLOOR_DRAWS,
+        "floors": {
+            key: value if key.startswith("n_") else np.mean([draw[key] for draw in draws], axis=0).tolist()
+            for key, value in draws[0].items()
+            if key != "extractor"
+        },
+    }
 
 
-def _image_facts(source: Images, extractor: Path, held_out: Path) -> dict[str, Any]:
-    """Classifier and reference images; the floor is the training split's distance from the reference split."""
+def _image_facts(source: Images, extractor: Path, held_out: Path, infinity: bool) -> dict[str, Any]:
+    """Classifier and reference images, and the floors: the training split's distance from the reference split.
+
+    Only for nearest_training_distance, which is 0 for the training split, the floor is the reference split's.
+    """
     model = train_classifier(source)
     save_classifier(model, extractor)
-    write_array(held_out, source.reference.images)
-    training, reference = (moments(features(model, part.images)) for part in (source.training, source.reference))
+    training, reference = source.training.images, source.reference.images
+    write_array(held_out, reference)
+    floors = _image_metrics(model, training, reference, infinity) | memorisation(reference, training)
     return {
-        "floor": frechet(*training, *reference),
-        "floor_n": len(source.training.images),
-        "n_reference": len(source.reference.images),
+        "floor": floors["fid"],
+        "floor_n": len(training),
+        "floors": floors,
+        "n_reference": len(reference),
         "classifier_accuracy": held_out_accuracy(model, source),
         "extractor": extractor_name(extractor),
     }

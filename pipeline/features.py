@@ -63,6 +63,12 @@ def labels(model: Classifier, images: Array) -> NDArray[np.int64]:
     return model(torch.from_numpy(decode(images))).argmax(1).numpy()
 
 
+@torch.inference_mode()
+def classes(model: Classifier, activations: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The class [N] that the classifier holds likeliest, of the activations [N, 64] that `features` gives."""
+    return model.head(torch.from_numpy(activations)).argmax(1).numpy()
+
+
 def extractor_name(path: Path) -> str:
     """The name that FID values carry: the kind, and a hash of the weights."""
     return f"classifier-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"

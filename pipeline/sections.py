@@ -10,6 +10,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 MAX_GENERATIONS = 999
+MIN_TO_EXTRAPOLATE = 100
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
 
@@ -116,11 +117,19 @@ class Evaluation(Section):
     """How samples are judged: by the points themselves, or by features of a classifier trained on the real set.
 
     `selection` real samples are held out to choose by (guidance: auto); nothing that is reported is computed with them.
+    `fid_infinity` adds the FID extrapolated to infinitely many samples.
     """
 
     extractor: Literal["identity", "classifier"]
     n: Annotated[int, Field(ge=2)]
     selection: Annotated[int, Field(ge=50)] | None = None
+    fid_infinity: bool = False
+
+    @model_validator(mode="after")
+    def _has_enough_to_extrapolate(self) -> "Evaluation":
+        if self.fid_infinity and self.n < MIN_TO_EXTRAPOLATE:
+            raise ValueError(f"n {self.n} is not allowed: fid_infinity needs at least {MIN_TO_EXTRAPOLATE}")
+        return self
 
 
 class SampleRule(Section):

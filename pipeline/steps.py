@@ -20,7 +20,7 @@ from pipeline import compute
 from pipeline.chains import Chain, remembered
 from pipeline.checkpoints import FileCheckpoint
 from pipeline.datasets import Array, Points, dataset, decode, encode
-from pipeline.evaluation import choose, evaluate_samples
+from pipeline.evaluation import choose, evaluate_samples, fid
 from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
 from pipeline.hooks import HOOKS, Context
 from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
@@ -164,7 +164,7 @@ def evaluate(job: Job) -> None:
     metrics |= {"fid_base": metrics["fid"], "generation": job.generation}
     networks = strategy.networks
     if strategy.second:
-        metrics["fid_base"] = evaluate_samples(params, read_array(job.work / DRAWN)[: params.evaluation.n])["fid"]
+        metrics["fid_base"] = fid(params, read_array(job.work / DRAWN)[: params.evaluation.n])
         (job.work / DRAWN).unlink()
     if strategy.guidance:
         metrics |= read_json(job.work / CHOICE)

@@ -6,10 +6,13 @@ import pytest
 
 from pipeline.chains import Chain
 from pipeline.datasets import dataset, decode, encode
+from pipeline.evaluation import evaluate_samples, fid
 from pipeline.files import read_array, read_json
 from pipeline.generation import make_base, make_data, make_generation
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.params import load, parse
+
+OF_A_GENERATION = {"extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}
 
 
 @pytest.fixture
@@ -50,5 +53,26 @@ def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits)
         assert output.dtype == np.uint8
         assert metrics["extractor"] == facts["extractor"]
         assert metrics["fid"] > facts["floor"]
+        assert facts["floors"].keys() == metrics.keys() - OF_A_GENERATION
+        assert metrics["n_samples"] == metrics["n_prdc"] == metrics["n_nearest"] == 200
+        assert metrics["class_entropy"] <= np.log(10)
         assert metrics["nfe"] == (35 if arm == "standard" else 70)
     assert not pd.isna(metrics["fid_base"])
+
+
+def test_real_digits_are_at_the_floor_copies_at_no_distance_and_one_class_has_no_entropy(digits):
+    digits = digits.model_copy(update={"evaluation": digits.evaluation.model_copy(update={"fid_infinity": True})})
+    make_data(digits)
+    source, facts = dataset(digits), read_json(Layout("digits").facts)
+    floors, training = facts["floors"], source.training
+    judged = evaluate_samples(digits, training.images)
+    assert {key: judged[key] for key in floors} == floors | {"nearest_training_distance": 0, "n_nearest": 1000}
+    assert fid(digits, training.images) == floors["fid"] == facts["floor"]
+    assert 0 < floors["fid_infinity"] < floors["fid"]
+    assert floors["n_nearest"] == len(source.reference.images)
+    assert floors["nearest_training_distance"] > 0.5
+    assert floors["class_entropy"] == pytest.approx(np.log(10), abs=0.01)
+    ones = evaluate_samples(digits, training.images[training.labels == 1])
+    assert ones["class_entropy"] < 0.2
+    assert ones["coverage"] < 0.3
+    assert ones["kid"] > 100 * abs(floors["kid"])
