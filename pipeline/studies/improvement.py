@@ -19,7 +19,7 @@ from models.training import CHUNK_STEPS, State, train
 from pipeline import compute
 from pipeline.datasets import Array, decode
 from pipeline.errors import BadInput
-from pipeline.evaluation import evaluate_samples
+from pipeline.evaluation import fid
 from pipeline.figures import band
 from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
@@ -54,13 +54,13 @@ def point(bench: Bench) -> list[Row]:
     job, n = bench.base(), int(bench.at["n"])
     base, count = load_model(job, BASE), params.evaluation.n
     auxiliaries = snapshots(bench, base, draw(job, base, "auxiliary", n)[:n])
-    fid_base = evaluate_samples(params, draw(job, base, "synthetic", count))["fid"]
+    fid_base = fid(params, draw(job, base, "synthetic", count))
     rows: list[Row] = []
     for budget, auxiliary in auxiliaries.items():
         for w in settings["guidances"]:
             for strategy in settings["strategies"]:
-                fid = fid_base if w == 0 else _fid(bench, COMBINE[strategy](base, auxiliary, w))
-                rows.append({"strategy": strategy, "budget": budget, "w": w, "fid": fid, "fid_base": fid_base})
+                reached = fid_base if w == 0 else _fid(bench, COMBINE[strategy](base, auxiliary, w))
+                rows.append({"strategy": strategy, "budget": budget, "w": w, "fid": reached, "fid_base": fid_base})
     return rows
 
 
@@ -91,7 +91,7 @@ def _fid(bench: Bench, denoise: Denoise) -> float:
         samples = draw(bench.job(1), denoise, "synthetic", bench.params.evaluation.n)
     except FloatingPointError:
         return float("inf")
-    return float(evaluate_samples(bench.params, samples)["fid"])
+    return fid(bench.params, samples)
 
 
 def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from models.guidance import sims
 from pipeline import compute
-from pipeline.evaluation import evaluate_samples
+from pipeline.evaluation import fid
 from pipeline.figures import band
 from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
@@ -34,8 +34,8 @@ def point(bench: Bench) -> list[Row]:
     rows: list[Row] = []
     for w in bench.settings["guidances"]:
         samples = draw(second, sims(polluted, auxiliary, float(w)), "synthetic", params.evaluation.n)
-        rows.append({"w": w, "n_polluting": n_polluting, "fid": evaluate_samples(params, samples)["fid"]})
-    fid_unpolluted = evaluate_samples(params, unpolluted[: params.evaluation.n])["fid"]
+        rows.append({"w": w, "n_polluting": n_polluting, "fid": fid(params, samples)})
+    fid_unpolluted = fid(params, unpolluted[: params.evaluation.n])
     return [row | {"fid_unpolluted": fid_unpolluted} for row in rows]
 
 
