@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows.processes import stop_by_signals
+from flows.progress import QUIET
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import owned, read_json, write_bytes, write_text
@@ -44,6 +45,7 @@ def _parser() -> Parser:
     run.add_argument("--arm", action="append", metavar="A", help="only this arm (may be given several times)")
     run.add_argument("--seed", action="append", type=int, metavar="S", help="only this seed (may be given several times)")
     run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
+    _how_loud(run)
     preset = command("preset", _preset, "write params.yaml from presets/NAME.yaml")
     preset.add_argument("name", metavar="NAME", help="which preset; with 'list', print their names")
     command("status", _status, "chains: generations done, stale and missing, and the last FID")
@@ -55,11 +57,18 @@ def _parser() -> Parser:
     )
     study.add_argument("name", metavar="NAME", help="a folder of studies: improvement, pollution, control, prophylaxis, ...")
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
+    _how_loud(study)
     command("report", _report, "rebuild reports/ from the files, finished or not")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
+
+
+def _how_loud(command: argparse.ArgumentParser) -> None:
+    loud = command.add_mutually_exclusive_group()
+    loud.add_argument("--quiet", action="store_true", help="no lines of progress; errors and results only")
+    loud.add_argument("--verbose", action="store_true", help="what Prefect logs of flows and tasks, too")
 
 
 def _run(given: argparse.Namespace) -> None:
@@ -89,15 +98,19 @@ def _run(given: argparse.Namespace) -> None:
 
         self_consuming(given.arm, given.seed, given.generations)
 
-    _with_server(params, flow, meanwhile)
+    _with_server(given, params, flow, meanwhile)
     _say_where(params)
 
 
-def _with_server(params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None) -> None:
+def _with_server(
+    given: argparse.Namespace, params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Run a flow; the server needs some seconds to start, in which something else can be done."""
     from flows import server
 
-    os.environ |= server.QUIET
+    os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO"} if given.verbose else {})
+    if given.quiet:
+        os.environ[QUIET] = "1"
     with server.reachable() as prefect:
         from flows.forking import preload
 
@@ -129,7 +142,7 @@ def _study(given: argparse.Namespace) -> None:
 
         flows_study.study(name)
 
-    _with_server(study.params(0), flow)
+    _with_server(given, study.params(0), flow)
     path, summary = page.build(study)
     print(f"{summary.text}\n\nreport   {path}")
 

@@ -1,9 +1,12 @@
 """Progress on stderr: one line a finished generation, with chain, generation, FID now and at generation 1, time left."""
 
+import os
 import sys
 
 from flows.announcements import Announcement
 from pipeline.chains import Chain
+
+QUIET = "SELF_CONSUMING_QUIET"
 
 
 class Progress:
@@ -30,8 +33,9 @@ class Progress:
 
 
 def say(line: str) -> None:
-    """Print a line of progress at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line of progress at once, unless SELF_CONSUMING_QUIET (`--quiet`) is set."""
+    if QUIET not in os.environ:
+        print(line, file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

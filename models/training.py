@@ -97,20 +97,32 @@ def batches(
 
 
 def train(
-    denoiser: Denoiser, data: Tensor, budget: Budget, seed_of: SeedOf, checkpoint: Checkpoint | None = None, images: int = 0
+    denoiser: Denoiser,
+    data: Tensor,
+    budget: Budget,
+    seed_of: SeedOf,
+    checkpoint: Checkpoint | None = None,
+    images: int = 0,
+    curve: list[float] | None = None,
 ) -> Denoiser:
     """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
 
     With a checkpoint, the state is kept whenever `images` more have been seen, and a training that was stopped goes on from
-    there, to the same bits. Raises NonFiniteLoss.
+    there, to the same bits. The mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
     """
+    curve = [] if curve is None else curve
     model = deepcopy(denoiser).requires_grad_(True).to(data.device)
     average = deepcopy(model).requires_grad_(False)
     weights: list[Tensor] = list(model.parameters())
     averages: list[Tensor] = list(average.parameters())
     optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
     losses = torch.zeros(CHUNK_STEPS, device=data.device)
-    start = kept = _restore(checkpoint.load() if checkpoint else None, model, average, optimizer)
+    state = checkpoint.load() if checkpoint else None
+    start = kept = 0
+    if state is not None:
+        start = kept = _restore(state, model, average, optimizer)
+        curve += state["curve"].tolist()
+        losses.copy_(state["losses"])
     chunk = chunk_steps(data, budget)
     for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of, start), start):
         optimizer.param_groups[0]["lr"] = budget.rate(step)
@@ -122,10 +134,12 @@ def train(
             torch._foreach_lerp_(averages, weights, 1 - budget.ema_decay(step))
         losses[step % CHUNK_STEPS] = loss.detach()
         if step % CHUNK_STEPS == CHUNK_STEPS - 1 or step == budget.steps - 1:
-            _check_finite(losses, step, budget)
+            seen = losses[: step % CHUNK_STEPS + 1]
+            _check_finite(seen, step, budget)
+            curve.append(float(seen.mean()))
         if checkpoint and (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= images:
             kept = step + 1
-            checkpoint.keep(_state(kept, model, average, optimizer))
+            checkpoint.keep(_state(kept, model, average, optimizer) | {"curve": torch.tensor(curve), "losses": losses.cpu()})
     return average
 
 
@@ -139,10 +153,8 @@ def _state(step: int, model: Denoiser, average: Denoiser, optimizer: torch.optim
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
 
-def _restore(state: State | None, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> int:
-    """Take up a state where there is one; gives the number of steps that are done."""
-    if state is None:
-        return 0
+def _restore(state: State, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> int:
+    """Take up a state; gives the number of steps that are done."""
     for prefix, module in (("model.", model), ("average.", average)):
         module.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
     moments: dict[int, State] = {}
@@ -155,7 +167,7 @@ def _restore(state: State | None, model: Denoiser, average: Denoiser, optimizer:
 
 
 def _check_finite(losses: Tensor, step: int, budget: Budget) -> None:
-    """Look at the losses of the last steps at once (a look at each would wait for the device)."""
+    """Look at the losses of the steps up to `step` at once (a look at each would wait for the device)."""
     broken = (~losses.isfinite()).nonzero()
     if len(broken):
         first = step - step % CHUNK_STEPS + int(broken[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
 from pipeline.files import write_text
-from pipeline.layout import AUXILIARY, BASE, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
+from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
@@ -55,9 +55,8 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     if arm.init == "previous" and generation > 1:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
     folder = layout.generation(chain, generation)
-    outs = [
-        str(folder / name) for name in (BASE, *((AUXILIARY,) if STRATEGIES[arm.strategy].second else ()), SYNTHETIC, PICTURE)
-    ]
+    second = [AUXILIARY] if STRATEGIES[arm.strategy].second else []
+    outs = [str(folder / name) for name in (BASE, *second, LOSSES, SYNTHETIC, PICTURE)]
     up = "/".join([".."] * len(folder.parts))
     words = f"--experiment {params.experiment} --arm {chain.arm} --seed {chain.seed} --generation {generation}"
     return (

@@ -15,6 +15,7 @@ import torch
 import models
 from models.denoiser import Denoise, Denoiser
 from models.guidance import merged, scaled, sims
+from models.training import CHUNK_STEPS
 from models.training import train as fit
 from pipeline import compute
 from pipeline.chains import Chain, remembered
@@ -23,7 +24,7 @@ from pipeline.datasets import Array, Points, dataset, decode, encode
 from pipeline.evaluation import choose, evaluate_samples, fid
 from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
 from pipeline.hooks import HOOKS, Context
-from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, METRICS, PICTURE, SYNTHETIC, Layout
+from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.machine import device_of
 from pipeline.mixing import LOOPS, Sources
 from pipeline.params import Params
@@ -34,6 +35,8 @@ from pipeline.strategies import STRATEGIES, Strategy
 
 CANDIDATES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
 """The guidances that `auto` chooses from where the arm names none."""
+LOSS_POINTS = 200
+"""At most so many points of a training's loss curve are kept."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def train_base(params: Params, seed: int, work: Path) -> None:
 def train(job: Job) -> None:
     """Train the base model on D_t, from scratch or from generation t-1's (generation 1: take the one that all arms share)."""
     if job.generation == 1:
-        shared = job.layout.base(job.chain.seed) / BASE
-        write_bytes(job.work / BASE, shared.read_bytes())
+        for name in (BASE, LOSSES):
+            write_bytes(job.work / name, (job.layout.base(job.chain.seed) / name).read_bytes())
     elif job.arm.init == "previous":
         former = job.layout.generation(job.chain, job.generation - 1) / BASE
         start = compute.load_denoiser(former, job.params, job.real.shape[1:], device_of(job.params))
@@ -210,16 +213,27 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
 
-    budget = compute.budget(training, job.params)
+    budget, curve = compute.budget(training, job.params), list[float]()
     if training.checkpoint_images is None:
-        return fit(denoiser, tensor, budget, seed_of)
+        trained = fit(denoiser, tensor, budget, seed_of, curve=curve)
+        _add_losses(job, purpose, curve)
+        return trained
     path = job.work.with_name(f"{job.work.name}-{purpose}.safetensors")
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
     checkpoint = FileCheckpoint(path, code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode())
-    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images)
+    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
     checkpoint.remove()
+    _add_losses(job, purpose, curve)
     return trained
+
+
+def _add_losses(job: Job, purpose: str, curve: list[float]) -> None:
+    """Write down a training's loss curve, thinned, as (step, mean loss of the steps before it)."""
+    former = read_json(job.work / LOSSES) if (job.work / LOSSES).exists() else {}
+    every = math.ceil(len(curve) / LOSS_POINTS)
+    points = [(CHUNK_STEPS * (index + 1), loss) for index, loss in enumerate(curve)][every - 1 :: every]
+    write_json(job.work / LOSSES, former | {purpose: points})
 
 
 def load_model(job: Job, name: str, params: Params | None = None) -> Denoiser:

@@ -8,22 +8,27 @@ import json
 import logging
 import os
 import shlex
+import subprocess
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
 from pipeline.errors import RunFailed, in_a_line
 from pipeline.files import read_json
-from pipeline.layout import METRICS, PICTURE, SYNTHETIC
+from pipeline.layout import LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
+from pipeline.machine import device_of
 from pipeline.params import Params
 from pipeline.sections import MAX_GENERATIONS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
     from pipeline.studies.study import Study
 
@@ -36,6 +41,8 @@ IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
 VALUES = 1000
 """Numbers that MLflow takes together."""
+PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
+"""Whose versions are tags of a run."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags and 1,000 values together."""
 
@@ -105,6 +112,11 @@ class Store:
         self.client.set_terminated(run_id)
         return run_id
 
+    def log(self, run: str, points: list["Metric"]) -> None:
+        """Write points of a run, in their order, as many at once as MLflow takes."""
+        for start in range(0, len(points), VALUES):
+            self.client.log_batch(run, metrics=points[start : start + VALUES])
+
     def attempt(self, act: Callable[[], object]) -> None:
         """Do something in MLflow; where it fails, warn and do no more: a store that is away costs one wait, not one a chain."""
         if self.broken:
@@ -142,13 +154,41 @@ class ChainTracker:
         return f"{server}/#/experiments/{self.store.experiment_id}/runs/{self._run}"
 
     def end(self, status: str = "FINISHED") -> None:
-        """Set the run's status to FINISHED or FAILED."""
+        """Write the table of what DVC recorded, and set the run's status to FINISHED or FAILED."""
+        folders = finished(self.params, self.chain, MAX_GENERATIONS)
+        rows = [[int(folder.name[1:]), str(folder / SYNTHETIC), digests(folder)[SYNTHETIC]] for folder in folders]
+        table = {"columns": ["generation", "file", "DVC md5"], "data": rows}
+        self.store.client.log_dict(self._run, table, "generations.json")
+        self.store.client.set_terminated(self._losses, status)
         self.store.client.set_terminated(self._run, status)
 
     @cached_property
     def _run(self) -> str:
         facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
-        return self.store.run(str(self.chain), _hash(facts), _flat(facts), self.store.parent())
+        run = self.store.run(str(self.chain), _hash(facts), _flat(facts), self.store.parent())
+        self._log_real(run)
+        return run
+
+    def _log_real(self, run: str) -> None:
+        """The real training set as the run's dataset, once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        path = Layout(self.params.experiment).real(self.chain.seed)
+        source = json.dumps({"uri": path.resolve().as_uri()})
+        dataset = Dataset(path.stem, md5_of(path) or "", "local", source)
+        self.store.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    @cached_property
+    def _losses(self) -> str:
+        """A run below the chain's for the loss curves: their steps are training steps and would clutter the collapse curves."""
+        return self.store.run(f"{self.chain} losses", self._run, {}, self._run)
+
+    def _facts(self, extractor: str) -> dict[str, str]:
+        """What the run's tags say of the chain and of where it was made."""
+        arm = self.params.arms[self.chain.arm]
+        facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
+        facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": str(device_of(self.params))}
+        return facts | {f"version.{name}": version(name) for name in PACKAGES} | git_commit()
 
     @cached_property
     def _logged(self) -> dict[int, float]:
@@ -158,7 +198,7 @@ class ChainTracker:
         """Write generations: the metrics last, since a point counts as there when they are."""
         from mlflow.entities import Metric, RunTag
 
-        points, tags = list[Metric](), list[RunTag]()
+        points, losses, tags = list[Metric](), list[Metric](), list[RunTag]()
         for folder, metrics in made:
             generation = metrics["generation"]
             stamp = generation * 1000  # fixed, so that a point written twice would be the same point
@@ -170,9 +210,15 @@ class ChainTracker:
             numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
             points += [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
             tags.append(RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]))
-        tags.append(RunTag("extractor", made[-1][1]["extractor"]))
+            losses += [
+                Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)
+                for name, curve in read_json(folder / LOSSES).items()
+                for step, loss in curve
+            ]
+        tags += [RunTag(name, value) for name, value in self._facts(made[-1][1]["extractor"]).items()]
         self.store.client.log_batch(self._run, tags=tags)
-        self.store.client.log_batch(self._run, metrics=points)
+        self.store.log(self._losses, losses)
+        self.store.log(self._run, sorted(points, key=lambda point: point.key == "fid"))
         self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
 
 
@@ -196,8 +242,7 @@ class PointTracker:
             step = int(row.get("generation", number))
             numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
             points += [Metric(key, float(value), step * 1000, step) for key, value in numbers.items()]
-        for start in range(0, len(points), VALUES):
-            self.store.client.log_batch(run, metrics=points[start : start + VALUES])
+        self.store.log(run, points)
         self.store.client.set_terminated(run)
 
 
@@ -220,6 +265,12 @@ def rebuild(params: Params) -> int:
 
 def _hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def git_commit() -> dict[str, str]:
+    """The project's commit as MLflow's own tag; nothing where there is none."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {"mlflow.source.git.commit": found.stdout.strip()} if found.returncode == 0 else {}
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The whole program, for real: Prefect server, DVC repository and MLflow store of a temporary copy."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -31,13 +32,33 @@ def test_after_a_run_dvc_has_nothing_to_do_and_neither_has_a_second_run(finished
     assert "everything is up to date" in finished.run("flows.cli", "run")
 
 
-def test_mlflow_has_every_generation_once_as_a_step(finished):
-    assert "2 chains tracked" in finished.run("flows.cli", "track")
+def test_mlflow_has_every_point_once_with_losses_data_tags_and_table_beside_them(finished):
+    for _ in range(2):
+        assert "2 chains tracked" in finished.run("flows.cli", "track")
     with sqlite3.connect(finished.folder / "mlflow.db") as store:
-        points = store.execute(
-            "select run_uuid, step, count(*) from metrics where key = 'fid' group by run_uuid, step"
-        ).fetchall()
-    assert sorted((step, count) for _, step, count in points) == [(1, 1), (1, 1), (2, 1), (2, 1)]
+        points = store.execute("select run_uuid, key, step, count(*) from metrics group by run_uuid, key, step").fetchall()
+        names = dict(store.execute("select run_uuid, name from runs"))
+        tags = {(names[run], key): value for run, key, value in store.execute("select run_uuid, key, value from tags")}
+        datasets = store.execute("select name from datasets").fetchall()
+        inputs = store.execute("select count(*) from inputs").fetchone()[0]
+    assert {count for *_, count in points} == {1}
+    fids = [(names[run], step) for run, key, step, _ in points if key == "fid"]
+    assert sorted(fids) == [(f"{arm}/seed0", step) for arm in ("sims", "standard") for step in (1, 2)]
+    losses = {(names[run], key) for run, key, _, _ in points if key.startswith("loss")}
+    assert losses == {
+        ("sims/seed0 losses", "loss of train"),
+        ("sims/seed0 losses", "loss of fine-tune"),
+        ("standard/seed0 losses", "loss of train"),
+    }
+    assert (datasets, inputs) == ([("real-seed0",)], 2)
+    assert tags["sims/seed0", "loop"] == "augmentation"
+    assert tags["sims/seed0", "strategy"] == "sims"
+    assert tags["sims/seed0", "extractor"] == "identity"
+    assert {"version.torch", "params_hash", "device", "dvc.g002"} < {key for name, key in tags if name == "sims/seed0"}
+    tables = [json.loads(path.read_text()) for path in finished.folder.glob("mlartifacts/*/artifacts/generations.json")]
+    md5s = [row[2] for table in tables for row in table["data"]]
+    assert len(md5s) == 4
+    assert all(md5 in "".join(finished.locks().values()) for md5 in md5s)
 
 
 def test_dvc_repro_alone_and_one_arm_after_the_other_without_mlflow_give_the_flows_hashes(finished, project):
