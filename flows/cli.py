@@ -126,13 +126,17 @@ def _with_server(
 def _study(given: argparse.Namespace) -> None:
     stop_by_signals()
     from pipeline.studies import page
+    from pipeline.studies.kinds import kind_of
     from pipeline.studies.recipe import render
     from pipeline.studies.study import load_study, variant
     from pipeline.versioning import Versions
 
     name = variant(given.name, given.preset)
     study = load_study(name)
+    kind_of(study)
     render(study)
+    with owned(study.folder):  # said now rather than after the server's start
+        pass
     if not Versions().stale(str(study.folder / RECIPE)):
         print(f"everything is up to date: {page.location(study)}")
         return

@@ -16,6 +16,7 @@ from flows.loop import project_root
 from flows.processes import yield_to_others
 from flows.progress import clock, say
 from pipeline.errors import GOES_ON, BadInput, RunFailed
+from pipeline.files import owned
 from pipeline.layout import RECIPE
 from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
@@ -48,7 +49,8 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
     made = load_study(variant(name, preset))
     render(made)
     versions = Versions()
-    failures = _points(root, made, stale_points(versions, made), versions)
+    with owned(made.folder):
+        failures = _points(root, made, stale_points(versions, made), versions)
     if made.results().empty:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
     path, summary = page.build(made)
@@ -101,4 +103,5 @@ def run_point(root: str, name: str, at: dict[str, Any]) -> None:
     """Make one point of a study."""
     os.chdir(root)
     made = load_study(name)
-    make_point(made, kind_of(made).point, at)
+    kind, settings = kind_of(made)
+    make_point(made, kind.point, settings, at)

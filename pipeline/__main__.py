@@ -80,7 +80,8 @@ def _study(given: argparse.Namespace) -> None:
     wanted = "-".join(given.at)
     if wanted not in places:
         raise BadInput(f"point: {wanted!r} is not allowed: study {study.name} has {', '.join(places)}")
-    make_point(study, kind_of(study).point, places[wanted])
+    kind, settings = kind_of(study)
+    make_point(study, kind.point, settings, places[wanted])
 
 
 if __name__ == "__main__":

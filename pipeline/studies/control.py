@@ -8,13 +8,14 @@ measured, on a stream that nothing is reported by, and q_s is corrected by what 
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from pydantic import Field
 
 from models.guidance import sims
 from pipeline.datasets import Array, Points, dataset
@@ -24,6 +25,7 @@ from pipeline.intervals import bootstrap
 from pipeline.layout import BASE, Layout
 from pipeline.metrics import Floats, frechet, moments
 from pipeline.params import Params
+from pipeline.sections import Section
 from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.study import Bench, Row, Summary
 from pipeline.theory import complement_share, mixture_share
@@ -85,23 +87,41 @@ class Attribute:
         return frechet(*self._describe(samples), *self._target(share))
 
 
+class Settings(Section):
+    """`settings` of the study's file.
+
+    Attributes:
+        group: the modes or classes whose share is to be steered.
+        real_share: the group's share in the real data.
+        guidance: w.
+        corrections: how often the share in S is corrected.
+        pool: samples of the base that S is chosen from, in units of auxiliary.n.
+    """
+
+    group: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    real_share: Annotated[float, Field(gt=0, lt=1)]
+    guidance: Annotated[float, Field(gt=0, le=100)]
+    corrections: Annotated[int, Field(ge=0, le=20)]
+    pool: Annotated[int, Field(ge=1, le=100)]
+
+
 def point(bench: Bench) -> list[Row]:
     """The share that guided samples reach, and their FID, beside the base's own and plain rejection from the base's samples."""
     params, settings, target = bench.params, bench.settings, float(bench.at["target"])
-    w, count, n = float(settings["guidance"]), params.evaluation.n, params.auxiliary.n
+    w, count, n = float(settings.guidance), params.evaluation.n, params.auxiliary.n
     job = bench.base()
-    base, attribute = load_model(job, BASE), Attribute(params, list(settings["group"]))
-    pool = draw(job, base, "auxiliary", n * int(settings["pool"]))
+    base, attribute = load_model(job, BASE), Attribute(params, list(settings.group))
+    pool = draw(job, base, "auxiliary", n * int(settings.pool))
     member = attribute.members(pool)
     q_base = float(member.mean())
     wanted = complement_share(q_base, target, w)
     q_auxiliary = min(1.0, max(0.0, wanted))
     nearest = mixture_share(q_base, q_auxiliary, w)
     tried: list[tuple[float, float]] = []
-    for correction in range(int(settings["corrections"]) + 1):
+    for correction in range(int(settings.corrections) + 1):
         auxiliary = fit_model(job, base, with_share(pool, member, q_auxiliary, n), params.auxiliary, "fine-tune")
         denoise = sims(base, auxiliary, w)
-        if correction < int(settings["corrections"]):
+        if correction < int(settings.corrections):
             reached = float(attribute.members(draw(job, denoise, "selection", count)).mean())
             tried.append((q_auxiliary, reached))
             q_auxiliary = corrected(tried, target, w)
@@ -120,7 +140,7 @@ def point(bench: Bench) -> list[Row]:
             "achieved": float(attribute.members(guided).mean()),
             "fid": attribute.distance(guided, target),
             "fid_base": attribute.distance(unguided, attribute.members(unguided).mean()),
-            "fid_base_real": attribute.distance(unguided, float(settings["real_share"])),
+            "fid_base_real": attribute.distance(unguided, float(settings.real_share)),
             "fid_rejection": attribute.distance(rejected, target),
             "rejection_draws": max(target / q_base, (1 - target) / (1 - q_base)),
         }
@@ -145,7 +165,7 @@ def with_share(pool: Array, member: Member, share: float, n: int) -> Array:
     return pool[np.sort(np.concatenate([inside[:chosen], outside[: size - chosen]]))]
 
 
-def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Achieved shares and FIDs at every target, and the largest error among the feasible ones."""
     rows = []
     for target, part in results.groupby("target"):
@@ -169,7 +189,7 @@ def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
     return Summary(text, {"targets": pd.DataFrame(rows)})
 
 
-def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     """Achieved against wanted shares, and the FIDs."""
     figure, (shares, distances) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
     targets = sorted(results["target"].unique())

@@ -6,24 +6,25 @@ same networks and the same latents as the base.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from pydantic import Field
 
 from models.denoiser import Denoise, Denoiser
 from models.guidance import merged, sims
 from models.training import CHUNK_STEPS, State, train
 from pipeline import compute
 from pipeline.datasets import Array, decode
-from pipeline.errors import BadInput
 from pipeline.evaluation import fid
 from pipeline.figures import band
 from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
 from pipeline.machine import device_of
+from pipeline.sections import Guidance, Section, Seed
 from pipeline.steps import draw, load_model
 from pipeline.studies.study import Bench, Row, Summary
 
@@ -48,6 +49,15 @@ class Snapshots:
             self.kept[int(state["step"])] = {name: value.clone() for name, value in averages.items()}
 
 
+class Settings(Section):
+    """`settings` of the study's file: who chooses and the grid; budgets are steps of one fine-tuning, multiples of 64."""
+
+    selection_seeds: Annotated[list[Seed], Field(min_length=1)]
+    budgets: Annotated[list[Annotated[int, Field(ge=CHUNK_STEPS, multiple_of=CHUNK_STEPS)]], Field(min_length=1)]
+    guidances: Annotated[list[Guidance], Field(min_length=1)]
+    strategies: Annotated[list[Literal["sims", "neon"]], Field(min_length=1)]
+
+
 def point(bench: Bench) -> list[Row]:
     """A base and an auxiliary on n of its samples: FID at every budget (in steps) and guidance, for SIMS and Neon."""
     params, settings = bench.params, bench.settings
@@ -57,18 +67,16 @@ def point(bench: Bench) -> list[Row]:
     fid_base = fid(params, draw(job, base, "synthetic", count))
     rows: list[Row] = []
     for budget, auxiliary in auxiliaries.items():
-        for w in settings["guidances"]:
-            for strategy in settings["strategies"]:
+        for w in settings.guidances:
+            for strategy in settings.strategies:
                 reached = fid_base if w == 0 else _fid(bench, COMBINE[strategy](base, auxiliary, w))
                 rows.append({"strategy": strategy, "budget": budget, "w": w, "fid": reached, "fid_base": fid_base})
     return rows
 
 
 def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]:
-    """The auxiliary after each of the budgets (in steps) of one fine-tuning. Raises BadInput."""
-    params, budgets = bench.params, list(bench.settings["budgets"])
-    if any(budget % CHUNK_STEPS for budget in budgets):
-        raise BadInput(f"settings.budgets: {budgets} is not allowed: multiples of {CHUNK_STEPS} steps")
+    """The auxiliary after each of the budgets (in steps) of one fine-tuning."""
+    params, budgets = bench.params, list(bench.settings.budgets)
     longest = params.auxiliary.model_copy(update={"steps": max(budgets)})
     device, job = device_of(params), bench.job(1)
     kept = Snapshots(budgets)
@@ -94,11 +102,11 @@ def _fid(bench: Bench, denoise: Denoise) -> float:
     return fid(bench.params, samples)
 
 
-def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Each strategy's best (n, budget, w) on the selection seeds, and what it gives on the reporting seeds."""
     chosen, reported = split(settings, results)
     rows, sentences = [], []
-    for strategy in settings["strategies"]:
+    for strategy in settings.strategies:
         best = selected(chosen, strategy)
         mine = _at(reported, strategy, best)
         if mine.empty:
@@ -117,11 +125,11 @@ def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
     return Summary("; ".join(sentences), {"selected": pd.DataFrame(rows), "best w for each budget": falls})
 
 
-def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     """FID against w for every budget, and a heat map over budget and w, at the selected |S|."""
     chosen, reported = split(settings, results)
     grid = reported if len(reported) else chosen
-    strategies = settings["strategies"]
+    strategies = settings.strategies
     figure, axes = plt.subplots(2, len(strategies), figsize=(5.5 * len(strategies), 8), squeeze=False, layout="constrained")
     for strategy, curve_axes, map_axes in zip(strategies, *axes):
         n = selected(chosen, strategy)["n"]
@@ -146,9 +154,9 @@ def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
     return figure
 
 
-def split(settings: dict[str, Any], results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split(settings: Settings, results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of the selection seeds and of the reporting seeds."""
-    selecting = results["seed"].isin(settings["selection_seeds"])
+    selecting = results["seed"].isin(settings.selection_seeds)
     return results[selecting], results[~selecting]
 
 

@@ -20,12 +20,13 @@ def location(study: Study) -> Path:
 
 def build(study: Study) -> tuple[Path, Summary]:
     """Write points.csv, figure.png and report.html; gives the page's path and what it says. Raises BadInput without points."""
-    results, kind = study.results(), kind_of(study)
+    results = study.results()
+    kind, settings = kind_of(study)
     if results.empty:
         raise BadInput(f"study: {study.name!r} has made no point yet (self-consuming study {study.name})")
     folder = location(study).parent
-    summary = kind.summary(study.file.settings, results)
-    figure = png(kind.plot(study.file.settings, results))
+    summary = kind.summary(settings, results)
+    figure = png(kind.plot(settings, results))
     write_text(folder / "points.csv", results.to_csv(index=False, lineterminator="\n"))
     write_bytes(folder / "figure.png", figure)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)

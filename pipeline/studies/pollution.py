@@ -1,12 +1,13 @@
 """Study `pollution`: models of the second generation, trained on real data and |D_p| samples of a first model."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import Field
 
 from models.guidance import sims
 from pipeline import compute
@@ -15,8 +16,15 @@ from pipeline.figures import band
 from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
 from pipeline.metrics import Floats
+from pipeline.sections import Guidance, Section
 from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.study import Bench, Row, Summary
+
+
+class Settings(Section):
+    """`settings` of the study's file: the guidances of SIMS, of which 0 is standard sampling."""
+
+    guidances: Annotated[list[Guidance], Field(min_length=1)]
 
 
 def point(bench: Bench) -> list[Row]:
@@ -32,14 +40,14 @@ def point(bench: Bench) -> list[Row]:
     drawn = draw(second, polluted, "auxiliary", params.auxiliary.n)[: params.auxiliary.n]
     auxiliary = fit_model(second, polluted, drawn, params.auxiliary, "fine-tune")
     rows: list[Row] = []
-    for w in bench.settings["guidances"]:
+    for w in bench.settings.guidances:
         samples = draw(second, sims(polluted, auxiliary, float(w)), "synthetic", params.evaluation.n)
         rows.append({"w": w, "n_polluting": n_polluting, "fid": fid(params, samples)})
     fid_unpolluted = fid(params, unpolluted[: params.evaluation.n])
     return [row | {"fid_unpolluted": fid_unpolluted} for row in rows]
 
 
-def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Standard training (w = 0) and SIMS at every share, and up to which share SIMS is better than the unpolluted base."""
     rows = []
     for (share, w), part in results.groupby(["share", "w"]):
@@ -78,7 +86,7 @@ def break_even(shares: Floats, differences: Floats) -> float:
     return float(shares[-1])
 
 
-def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     """FID against the pollution, mean and range over seeds."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for w, part in results.groupby("w"):

@@ -1,7 +1,5 @@
 """Study `prophylaxis`: whole chains, arm beside arm, seed beside seed: who goes MAD, and who does not."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,9 +13,16 @@ from pipeline.generation import make_generation
 from pipeline.intervals import Interval, bootstrap, log_slope
 from pipeline.layout import METRICS, Layout
 from pipeline.results import TAIL
+from pipeline.sections import Name, Section
 from pipeline.studies.study import Bench, Row, Summary
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+class Settings(Section):
+    """`settings` of the study's file: the arm that all are measured by."""
+
+    control: Name
 
 
 def point(bench: Bench) -> list[Row]:
@@ -35,9 +40,9 @@ def point(bench: Bench) -> list[Row]:
     return rows
 
 
-def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
+def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Every arm's FID in units of the real control's with the same seed, and the slope of log FID over generations."""
-    control = settings["control"]
+    control = settings.control
     unit = results[results["arm"] == control].groupby("seed")["fid"].mean()
     rows, sentences = [], []
     for arm, part in results.groupby("arm", sort=False):
@@ -69,7 +74,7 @@ def summary(settings: dict[str, Any], results: pd.DataFrame) -> Summary:
     return Summary("; ".join(sentences), {"arms, in units of the control of the same seed": pd.DataFrame(rows)})
 
 
-def plot(settings: dict[str, Any], results: pd.DataFrame) -> Figure:
+def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     """Collapse curves, mean and range over seeds."""
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for arm, part in results.groupby("arm", sort=False):

@@ -59,10 +59,10 @@ Point = Callable[["Bench"], list[Row]]
 
 @dataclass(frozen=True)
 class Bench:
-    """A point at work: its place on the axes, the settings, and generation 1's base model of its seed, already trained."""
+    """A point at work: its params, the settings of its kind, its place on the axes."""
 
     params: Params
-    settings: dict[str, Any]
+    settings: Any
     at: dict[str, Any]
 
     @property
@@ -147,11 +147,16 @@ def load_study(name: str) -> Study:
     try:
         study = Study(name, StudyFile.model_validate(_read(path)))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{path}: {where}: {first['input']!r} is not allowed: {first['msg']}") from None
+        raise wrong(path, error) from None
     study.params(0)
     return study
+
+
+def wrong(path: Path, error: ValidationError, section: str = "") -> BadInput:
+    """What a study's file has wrong, in one line."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return BadInput(f"{path}: {section}{where}: {first['input']!r} is not allowed: {first['msg']}")
 
 
 def variant(name: str, preset: str | None) -> str:
@@ -175,13 +180,13 @@ def variant(name: str, preset: str | None) -> str:
     return other
 
 
-def make_point(study: Study, point: Point, at: dict[str, Any]) -> None:
+def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) -> None:
     """Make a point in an empty folder and write its rows, whole or not at all."""
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
     with _elsewhere():
         evaluation.prepare_data(params)
-        rows = point(Bench(params, study.file.settings, at))
+        rows = point(Bench(params, settings, at))
     write_json(study.path(at), rows)
 
 

@@ -1,11 +1,15 @@
 """Studies by the command line, by DVC and by Prefect's deployments; extensions of the user's own."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from pipeline.errors import BadInput
+from pipeline.studies.kinds import kind_of
 from pipeline.studies.recipe import recipe
 from pipeline.studies.study import load_study
 
@@ -15,29 +19,48 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
     here = project()
     params = here.folder / "studies" / "pollution" / "params.yaml"
-    params.write_text(params.read_text().replace("[0, 1, 2, 3]", "[0, 1]").replace("0.5, 1.0, 1.5, 2.0]", "0.5]"))
+    params.write_text(params.read_text().replace("[0, 1, 2, 3]", "[0, 1]").replace("0.25, 0.5, 1.0, 1.5, 2.0]", "0.5]"))
     output = here.run("flows.cli", "study", "pollution", "--preset", "smoke")
     assert "standard training is better than the unpolluted base up to" in output
-    folder = here.folder / "studies" / "pollution-smoke"
-    made = {path.name: path.read_text() for path in (folder / "points").glob("*.json")}
-    assert sorted(made) == sorted(f"{seed}-{share}.json" for seed in (0, 1) for share in (0.0, 0.25, 0.5))
+    points = here.folder / "studies" / "pollution-smoke" / "points"
+    made = {path.name: path.read_text() for path in points.glob("*.json")}
+    assert sorted(made) == sorted(f"{seed}-{share}.json" for seed in (0, 1) for share in (0.0, 0.5))
     assert "up to date" in here.run("dvc", "repro", "studies/pollution-smoke/dvc.yaml")
+    table = pd.read_csv(here.folder / "reports" / "studies" / "pollution-smoke" / "points.csv")
+    assert len(table) == 2 * 2 * 3
+    assert (table[table["share"] == 0.5]["n_polluting"] == 250).all()
 
-    (folder / "points" / "1-0.25.json").unlink()
+    (points / "1-0.5.json").unlink()
     output = here.run("flows.cli", "study", "pollution-smoke")
-    assert "point   1/1  1-0.25" in output
-    assert {path.name: path.read_text() for path in (folder / "points").glob("*.json")} == made
+    assert "point   1/1  1-0.5" in output
+    assert {path.name: path.read_text() for path in points.glob("*.json")} == made
     assert "everything is up to date" in here.run("flows.cli", "study", "pollution-smoke")
 
-    shutil.rmtree(here.folder / ".dvc" / "cache")
-    (folder / "dvc.lock").unlink()
-    (folder / "points" / "0-0.5.json").unlink()
-    here.run("dvc", "repro", "--no-run-cache", "-s", "studies/pollution-smoke/dvc.yaml:point@0-0.5")
-    assert (folder / "points" / "0-0.5.json").read_text() == made["0-0.5.json"]
+    (points / "0-0.5.json").unlink()
+    here.run("dvc", "repro", "--force", "-s", "studies/pollution-smoke/dvc.yaml:point@0-0.5")
+    assert (points / "0-0.5.json").read_text() == made["0-0.5.json"]
 
-    table = pd.read_csv(here.folder / "reports" / "studies" / "pollution-smoke" / "points.csv")
-    assert len(table) == 2 * 3 * 3
-    assert (table[table["share"] == 0.5]["n_polluting"] == 250).all()
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("kind: pollution", "kind: polution", "kind: 'polution' is not allowed: one of improvement,"),
+        ("share:", "shares:", "axes: seed, shares is not allowed: they must be seed, share"),
+        ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-1.0]", "settings.guidances.0: -1.0 is not allowed"),
+        ("  guidances: [0.0, 1.0, 1.5]", "  guidance: 1.0", "settings.guidances"),
+        ("preset: digits", "preset: digit", "presets/digit.yaml: cannot be read"),
+        ("preset: digits", "preset: digits\nchanges: {train.steps: 0}", "train.steps: 0 is not allowed"),
+    ],
+)
+def test_a_wrong_study_file_is_named_with_key_and_value(tmp_path, monkeypatch, old, new, words):
+    for part in ("presets", "studies"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    monkeypatch.chdir(tmp_path)
+    path = Path("studies/pollution/params.yaml")
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(BadInput, match=re.escape(words)):
+        kind_of(load_study("pollution"))
 
 
 def test_the_committed_recipes_of_studies_are_those_of_their_files(monkeypatch):
