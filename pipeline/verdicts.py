@@ -1,0 +1,144 @@
+"""Did an arm go MAD? The verdict of every arm, and the report's answer in words, both from the results alone."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.intervals import Interval, bootstrap, log_slope
+from pipeline.params import Params
+from pipeline.results import control_arm, plain_arm, tail
+
+MARGIN = 2.0
+"""Trainings on the same real data differ among themselves by about this factor: less is no collapse."""
+COLLAPSED, STAYED, UNCLEAR, EARLY = "collapsed", "stayed", "unclear", "too early"
+TINY = 1e-12
+MEANING = (
+    f"collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, the interval lies above 1, and the "
+    f"curve rises; stayed: at most {MARGIN:g} times; unclear: more, but the interval reaches 1 or the curve does not rise"
+)
+
+
+def mad(params: Params, results: pd.DataFrame) -> pd.DataFrame:
+    """A row an arm: its verdict, and what it rests on.
+
+    slope: of log10 FID over the generations, least squares on the mean curve of the seeds. factor: the mean FID of the end over
+    the reference, which is the control's mean FID (generation 1 of the plain arm where there is no control) of the same seed.
+    growth: the same over the arm's own generation 1. Each with _low and _high: a 95 % bootstrap interval over seeds; with one
+    seed the slope has none, and the others give the 10th and 90th percentile of the chain's end.
+    """
+    return pd.DataFrame([_row(params, results, str(arm), of_arm) for arm, of_arm in results.groupby("arm", sort=False)])
+
+
+def _row(params: Params, results: pd.DataFrame, arm: str, of_arm: pd.DataFrame) -> dict[str, Any]:
+    curves = [chain.sort_values("generation")["fid"].to_numpy() for _, chain in of_arm.groupby("seed", sort=False)]
+    units = _references(params, results, of_arm["seed"].unique().tolist())
+    length = min(map(len, curves))
+    row: dict[str, Any] = {"arm": arm, "seeds": len(curves), "generations": length, "control": arm == control_arm(params)}
+    row["end_mean"] = float(np.mean([tail(curve).mean() for curve in curves]))
+    row["end_over"] = len(tail(curves[0]))
+    slope = Interval(np.nan, np.nan, np.nan)
+    if length > 1:
+        stacked = np.array([curve[:length] for curve in curves]).clip(min=TINY)
+        slope = bootstrap(stacked, log_slope) if len(curves) > 1 else Interval(log_slope(stacked), np.nan, np.nan)
+    factor = _ratio(curves, units)
+    growth = _ratio(curves, np.array([curve[0] for curve in curves]))
+    for name, interval in (("slope", slope), ("factor", factor), ("growth", growth)):
+        row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return row | {"verdict": _verdict(length, slope, factor)}
+
+
+def _verdict(generations: int, slope: Interval, factor: Interval) -> str:
+    if generations < 2:
+        return EARLY
+    if factor.value <= MARGIN:
+        return STAYED
+    return COLLAPSED if factor.low > 1 and slope.value > 0 else UNCLEAR
+
+
+def _references(params: Params, results: pd.DataFrame, seeds: list[int]) -> NDArray[np.float64]:
+    """The FID that each seed's end is held against; the mean over all seeds for a seed that has none."""
+    control = results[results["arm"] == control_arm(params)]
+    if control.empty:
+        control = results[(results["arm"] == plain_arm(params)) & (results["generation"] == 1)]
+    by_seed = control.groupby("seed")["fid"].mean()
+    return np.array([by_seed.get(seed, by_seed.mean()) for seed in seeds], dtype=np.float64).clip(min=TINY)
+
+
+def _ratio(curves: list[NDArray[np.float64]], units: NDArray[np.float64]) -> Interval:
+    """The mean of the chains' ends over the mean of their units, with its interval."""
+    ends = np.array([tail(curve).mean() for curve in curves])
+    pairs = np.stack([ends, units.clip(min=TINY)], axis=1)
+    if len(curves) > 1:
+        return bootstrap(pairs, lambda picked: float(picked[:, 0].mean() / picked[:, 1].mean()))
+    low, high = np.quantile(tail(curves[0]), [0.1, 0.9]) / pairs[0, 1]
+    return Interval(float(ends[0] / pairs[0, 1]), float(low), float(high))
+
+
+def reference_name(params: Params, results: pd.DataFrame) -> str:
+    """What `factor` divides by, in words."""
+    control = control_arm(params)
+    if control is not None and (results["arm"] == control).any():
+        return f"that of the control {control} (real data alone, same budget)"
+    return f"that of {plain_arm(params)}'s generation 1"
+
+
+def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: pd.DataFrame) -> list[str]:
+    """The answer in a few sentences: which arm collapsed, by what factor, how certain that is, and what not to collapse cost.
+
+    Args:
+        params: the experiment.
+        results: the finished generations.
+        table: of `mad`.
+        costs: of `pipeline.costs.costs`.
+    """
+    if table.empty:
+        return ["No generation is finished yet."]
+    judged = table[~table["control"] & (table["verdict"] != EARLY)] if len(params.arms) > 1 else table
+    if judged.empty or (judged["verdict"] == EARLY).all():
+        return [f"Too early for a verdict: {len(results)} generations are finished, and it takes two of a chain."]
+    order = [COLLAPSED, UNCLEAR, STAYED]
+    rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
+    sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
+    unit = reference_name(params, results)
+    for place, row in enumerate(rows):
+        sentences.append(_sentence(row, unit if place == 0 else "the same") + _cost(params, row, costs) + ".")
+    return [*sentences, _certainty(judged)]
+
+
+def _sentence(row: dict[Any, Any], unit: str) -> str:
+    what = {COLLAPSED: "collapsed", STAYED: "stayed", UNCLEAR: "is worse, but not clearly"}[row["verdict"]]
+    own = f"{_n(row['growth'])} times its own generation 1 ({_n(row['growth_low'])} to {_n(row['growth_high'])})"
+    return (
+        f"{row['arm']} {what}: its FID over the last {row['end_over']} of {row['generations']} generations, "
+        f"{_n(row['end_mean'])}, is {_n(row['factor'])} times {unit} ({_n(row['factor_low'])} to {_n(row['factor_high'])}), and {own}"
+    )
+
+
+def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
+    """What an arm costs beyond the plain one, where it differs."""
+    plain, mine = plain_arm(params), costs[costs["arm"] == row["arm"]] if len(costs) else costs
+    if row["arm"] == plain or mine.empty or plain not in set(costs["arm"]):
+        return ""
+    words = {
+        "times_images": "times the images seen",
+        "times_nfe": "times the network evaluations a sample",
+        "times_seconds": "times the seconds a generation",
+    }
+    parts = [f"{mine[key].iloc[0]:.2f} {text}" for key, text in words.items() if pd.notna(mine[key].iloc[0])]
+    return f"; it costs {', '.join(parts)} of {plain}" if parts else ""
+
+
+def _certainty(judged: pd.DataFrame) -> str:
+    """Where the numbers in brackets come from."""
+    seeds, over = int(judged["seeds"].min()), int(judged["end_over"].max())
+    if seeds > 1:
+        few = ", and rough with so few" if seeds < 10 else ""
+        return f"In brackets: 95 % intervals, by the bootstrap over {seeds} seeds{few}."
+    ends = f"the 10th to the 90th percentile of the last {over} generations" if over > 1 else "the last generation alone"
+    return f"One seed only, so no interval over seeds; in brackets: {ends}, which is the spread within a chain."
+
+
+def _n(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
