@@ -8,10 +8,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.gallery import pictures, spread
 from pipeline.params import Params
+from pipeline.pictures import CONTOUR, POINT, WHITE
 
 FRAMES, MILLISECONDS, LAST_MILLISECONDS = 50, 160, 1600
 TITLE, GAP = 20, 4
-INK, PAPER = (30, 30, 30), (255, 255, 255)
+INK = (20, 20, 20)
 COLOURS = 16
 MAX_BYTES = 700_000
 
@@ -40,12 +41,12 @@ def _frame(found: dict[str, dict[int, Path]], generation: int) -> Image.Image:
     for arm, paths in found.items():
         shown = max((number for number in paths if number <= generation), default=min(paths))
         picture = Image.open(paths[shown]).convert("RGB")
-        panel = Image.new("RGB", (picture.width, picture.height + TITLE), PAPER)
+        panel = Image.new("RGB", (picture.width, picture.height + TITLE), WHITE)
         panel.paste(picture, (0, TITLE))
         title = f"{arm}, generation {shown}" + (" (its last)" if shown < generation else "")
         ImageDraw.Draw(panel).text((4, 4), title, fill=INK, font=ImageFont.load_default(12))
         panels.append(panel)
-    frame = Image.new("RGB", (sum(p.width + GAP for p in panels) - GAP, max(p.height for p in panels)), PAPER)
+    frame = Image.new("RGB", (sum(p.width + GAP for p in panels) - GAP, max(p.height for p in panels)), WHITE)
     left = 0
     for panel in panels:
         frame.paste(panel, (left, 0))
@@ -54,8 +55,9 @@ def _frame(found: dict[str, dict[int, Path]], generation: int) -> Image.Image:
 
 
 def _gif(frames: list[Image.Image]) -> bytes:
-    """All frames in the palette of the last, which has every colour."""
-    palette = frames[-1].quantize(COLOURS, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    greys = [channel for level in range(0, 256, 255 // (COLOURS - 3)) for channel in (level, level, level)]
+    palette.putpalette([*WHITE, *POINT, *CONTOUR, *greys][: 3 * COLOURS])
     flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     buffer = BytesIO()
     times = [MILLISECONDS] * (len(flat) - 1) + [LAST_MILLISECONDS]

@@ -48,7 +48,19 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
     label = name.replace("_", " ")
     if name in ("fid", "fid_base"):
         label = {"fid": "FID", "fid_base": "FID of the base"}[name] + f" ({params.evaluation.extractor})"
-    return {"name": name, "label": label, "traces": traces, "may_be_log": positive, "log": wide and name in ("fid", "fid_base")}
+    may: dict[str, Any] = {"may_be_log": positive, "log": wide and name in ("fid", "fid_base")}
+    return {
+        "name": name,
+        "label": label,
+        "traces": traces,
+        "range": _log_range(values, marks, name) if positive else None,
+    } | may
+
+
+def _log_range(values: "pd.Series[float]", marks: Yardsticks, name: str) -> list[float]:
+    """What a logarithmic axis first shows, as powers of ten: all that was measured, and the floor; not a prediction below."""
+    low = min(values.min(), marks.floor) if name == "fid" else values.min()
+    return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(values.max() * 1.3)), 4)]
 
 
 def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[Trace]:

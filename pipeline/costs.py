@@ -22,7 +22,7 @@ def costs(params: Params, results: pd.DataFrame, steps: pd.DataFrame) -> pd.Data
     Generation 1 is left out of the seconds where there are others: its base model is trained once for all arms. Seconds are
     missing where nothing was measured, as after `dvc pull`.
     """
-    computing = [step for step in steps_of(steps) if step]
+    computing = steps_of(steps)
     arms = steps["chain"].str.split("/").str[0]
     rows = []
     for arm, of_arm in results.groupby("arm", sort=False):
@@ -33,7 +33,7 @@ def costs(params: Params, results: pd.DataFrame, steps: pd.DataFrame) -> pd.Data
         made = len(mine[["chain", "generation"]].drop_duplicates())
         row = {"arm": arm, "images_seen": _mean(of_arm, "images_seen"), "nfe": _mean(of_arm, "nfe")}
         row |= {"seconds": sums.sum() / made if made else float("nan")}
-        row |= {step: sums.get(step, 0.0) / sums.sum() if made else float("nan") for step in computing}
+        row |= {step: sums.get(step, float("nan")) / sums.sum() for step in computing}
         rows.append(row)
     if not rows:
         return pd.DataFrame()

@@ -64,16 +64,16 @@ def gallery(params: Params, results: pd.DataFrame) -> dict[str, Any]:
 def _uri(png: bytes, limit: int) -> str:
     """A picture as a data URI of about `limit` bytes at most: without loss if that is enough, else as a JPEG, else smaller."""
     picture = Image.open(BytesIO(png)).convert("RGB")
-    colours = picture.getcolors(256)
-    flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=len(colours)) if colours else picture
-    content = min(_encoded(flat, "PNG", optimize=True), png, key=len)
-    if len(content) <= limit:
-        return _data("image/png", content)
+    if colours := picture.getcolors(256):
+        flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=len(colours))
+        png = min(_encoded(flat, "PNG", optimize=True), png, key=len)
+    if len(png) <= limit:
+        return _data("image/png", png)
     while True:
         for quality in QUALITIES:
-            content = _encoded(picture, "JPEG", quality=quality)
-            if len(content) <= limit or max(picture.size) <= 64:
-                return _data("image/jpeg", content)
+            jpeg = _encoded(picture, "JPEG", quality=quality)
+            if len(jpeg) <= limit or max(picture.size) <= 64:
+                return _data("image/jpeg", jpeg)
         picture = picture.resize((picture.width // 2, picture.height // 2))
 
 

@@ -10,6 +10,9 @@
   const charts = read("charts"), gallery = read("gallery");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const chart = byId("chart"), metric = byId("metric"), log = byId("log");
+  const CONFIG = { // a list of what the bar holds: nothing of it leaves the page
+    responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+  };
   let printing = false;
 
   function draw() {
@@ -17,6 +20,7 @@
     log.disabled = !shown.may_be_log;
     const night = dark.matches && !printing;
     const ink = night ? "#e4e6e9" : "#1a1d21", grid = night ? "#ffffff2e" : "#00000024";
+    const scale = log.checked && shown.may_be_log ? { type: "log", range: shown.range } : { type: "linear", autorange: true };
     const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
     const layout = {
       uirevision: metric.value, // keeps what the legend hides
@@ -24,9 +28,10 @@
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18 }, margin: { t: 10, r: 10, b: 40, l: 60 },
       xaxis: { ...axis, title: { text: "generation" }, hoverformat: "d", rangemode: "tozero" },
-      yaxis: { ...axis, title: { text: shown.label }, type: log.checked && shown.may_be_log ? "log" : "linear" },
+      yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };
-    return Plotly.react(chart, shown.traces, layout, { responsive: true, displaylogo: false });
+    return Plotly.react(chart, shown.traces, layout, CONFIG);
   }
 
   function choose() {

@@ -12,11 +12,11 @@ from pipeline.results import control_arm, plain_arm, tail
 
 MARGIN = 2.0
 """Trainings on the same real data differ among themselves by about this factor: less is no collapse."""
-COLLAPSED, STAYED, UNCLEAR, EARLY = "collapsed", "stayed", "unclear", "too early"
+COLLAPSED, STABLE, UNCLEAR, EARLY = "collapsed", "stable", "unclear", "too early"
 TINY = 1e-12
 MEANING = (
     f"collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, the interval lies above 1, and the "
-    f"curve rises; stayed: at most {MARGIN:g} times; unclear: more, but the interval reaches 1 or the curve does not rise"
+    f"curve rises; stable: at most {MARGIN:g} times; unclear: more, but the interval reaches 1 or the curve does not rise"
 )
 
 
@@ -53,7 +53,7 @@ def _verdict(generations: int, slope: Interval, factor: Interval) -> str:
     if generations < 2:
         return EARLY
     if factor.value <= MARGIN:
-        return STAYED
+        return STABLE
     return COLLAPSED if factor.low > 1 and slope.value > 0 else UNCLEAR
 
 
@@ -98,22 +98,25 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
     judged = table[~table["control"] & (table["verdict"] != EARLY)] if len(params.arms) > 1 else table
     if judged.empty or (judged["verdict"] == EARLY).all():
         return [f"Too early for a verdict: {len(results)} generations are finished, and it takes two of a chain."]
-    order = [COLLAPSED, UNCLEAR, STAYED]
+    order = [COLLAPSED, UNCLEAR, STABLE]
     rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
     sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
     unit = reference_name(params, results)
-    for place, row in enumerate(rows):
-        sentences.append(_sentence(row, unit if place == 0 else "the same") + _cost(params, row, costs) + ".")
+    sentences += [_sentence(row, unit) + _cost(params, row, costs) + "." for row in rows]
     return [*sentences, _certainty(judged)]
 
 
 def _sentence(row: dict[Any, Any], unit: str) -> str:
-    what = {COLLAPSED: "collapsed", STAYED: "stayed", UNCLEAR: "is worse, but not clearly"}[row["verdict"]]
-    own = f"{_n(row['growth'])} times its own generation 1 ({_n(row['growth_low'])} to {_n(row['growth_high'])})"
-    return (
-        f"{row['arm']} {what}: its FID over the last {row['end_over']} of {row['generations']} generations, "
-        f"{_n(row['end_mean'])}, is {_n(row['factor'])} times {unit} ({_n(row['factor_low'])} to {_n(row['factor_high'])}), and {own}"
-    )
+    what = {COLLAPSED: "collapsed (MAD)", STABLE: "stayed stable", UNCLEAR: "is worse, but not clearly"}[row["verdict"]]
+    text = f"{row['arm']} {what}: its FID over the last {row['end_over']} of {row['generations']} generations, "
+    text += f"{_n(row['end_mean'])}, is {_times(row, 'factor')} {unit}"
+    if row["growth"] != row["factor"]:  # else both are over the same generation 1
+        text += f", and {_times(row, 'growth')} that of its own generation 1"
+    return text
+
+
+def _times(row: dict[Any, Any], name: str) -> str:
+    return f"{_n(row[name])} times ({_n(row[f'{name}_low'])} to {_n(row[f'{name}_high'])})"
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
@@ -127,7 +130,9 @@ def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
         "times_seconds": "times the seconds a generation",
     }
     parts = [f"{mine[key].iloc[0]:.2f} {text}" for key, text in words.items() if pd.notna(mine[key].iloc[0])]
-    return f"; it costs {', '.join(parts)} of {plain}" if parts else ""
+    return (
+        f"; against {plain} it costs {' and '.join([', '.join(parts[:-1])] * (len(parts) > 1) + parts[-1:])}" if parts else ""
+    )
 
 
 def _certainty(judged: pd.DataFrame) -> str:
