@@ -1,5 +1,6 @@
 """The page's interactive curves, for plotly.js: every numeric metric over the generations, arm by arm."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ def library() -> str:
 def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dict[str, Any]]:
     """A chart a metric, fid first: name, label, traces, whether it may be and at first is logarithmic."""
     names = [name for name in results.select_dtypes("number").columns if name not in NO_METRICS]
+    if "guidance" in names and results.groupby("arm")["guidance"].nunique().max() < 2:
+        names.remove("guidance")  # it is given, and not chosen anew in every generation
     return [_chart(params, results, marks, name) for name in names if results[name].notna().any()]
 
 
@@ -71,7 +74,7 @@ def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[
     common: Trace = {"legendgroup": arm, "x": x}
     ranges = [f" ({_text(a)} to {_text(b)}, {n} seeds)" if n > 1 else "" for a, b, n in zip(low, high, seeds)]
     line: Trace = common | {
-        "uid": f"{arm} mean",
+        "uid": f"{arm}-mean",
         "name": arm,
         "y": _short(mean),
         "text": ranges,
@@ -85,7 +88,7 @@ def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[
     edge: Trace = common | {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "showlegend": False}
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.22)"}
-    return [edge | {"uid": f"{arm} low", "y": _short(low)}, edge | fill | {"uid": f"{arm} high", "y": _short(high)}, line]
+    return [edge | {"uid": f"{arm}-low", "y": _short(low)}, edge | fill | {"uid": f"{arm}-high", "y": _short(high)}, line]
 
 
 def _prediction(params: Params, arm: str, colour: str) -> list[Trace]:
@@ -109,7 +112,8 @@ def _lines(marks: Yardsticks, last: int) -> list[Trace]:
 
 
 def _line(label: str, x: list[int], y: list[float | None], style: Trace) -> Trace:
-    return {"uid": label, "name": label, "x": x, "y": y, "mode": "lines", "line": style, "hovertemplate": "%{y:.4g}"}
+    uid = re.sub(r"\W+", "-", label)  # plotly.js looks for it as a CSS class
+    return {"uid": uid, "name": label, "x": x, "y": y, "mode": "lines", "line": style, "hovertemplate": "%{y:.4g}"}
 
 
 def _short(values: "pd.Series[float]") -> list[float | None]:
