@@ -27,7 +27,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18 }, margin: { t: 10, r: 10, b: 40, l: 60 },
-      xaxis: { ...axis, title: { text: "generation" }, hoverformat: "d", rangemode: "tozero" },
+      xaxis: { ...axis, title: { text: "generation" }, hoverformat: "d", unifiedhovertitle: { text: "generation %{x}" }, rangemode: "tozero" },
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };

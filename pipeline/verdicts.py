@@ -12,11 +12,18 @@ from pipeline.results import control_arm, plain_arm, tail
 
 MARGIN = 2.0
 """Trainings on the same real data differ among themselves by about this factor: less is no collapse."""
-COLLAPSED, STABLE, UNCLEAR, EARLY = "collapsed", "stable", "unclear", "too early"
+COLLAPSED, UNCLEAR, DRIFTED, STABLE, EARLY = "collapsed", "unclear", "drifted", "stable", "too early"
+WORDS = {
+    COLLAPSED: "collapsed (MAD)",
+    UNCLEAR: "is worse, but not clearly",
+    DRIFTED: f"drifted, by less than {MARGIN:g} times",
+    STABLE: "stayed stable",
+}
 TINY = 1e-12
 MEANING = (
-    f"collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, the interval lies above 1, and the "
-    f"curve rises; stable: at most {MARGIN:g} times; unclear: more, but the interval reaches 1 or the curve does not rise"
+    f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, its interval lies above 1, and the"
+    f" curve rises; unclear: more, but without the one or the other; drifted: at most {MARGIN:g} times, but"
+    " both intervals lie above 1 and the curve rises; stable: none of these"
 )
 
 
@@ -26,7 +33,7 @@ def mad(params: Params, results: pd.DataFrame) -> pd.DataFrame:
     slope: of log10 FID over the generations, least squares on the mean curve of the seeds. factor: the mean FID of the end over
     the reference, which is the control's mean FID (generation 1 of the plain arm where there is no control) of the same seed.
     growth: the same over the arm's own generation 1. Each with _low and _high: a 95 % bootstrap interval over seeds; with one
-    seed the slope has none, and the others give the 10th and 90th percentile of the chain's end.
+    seed the slope has none, and the others give the 10th and 90th percentile of the chain's end, if that is more than one.
     """
     return pd.DataFrame([_row(params, results, str(arm), of_arm) for arm, of_arm in results.groupby("arm", sort=False)])
 
@@ -46,15 +53,15 @@ def _row(params: Params, results: pd.DataFrame, arm: str, of_arm: pd.DataFrame) 
     growth = _ratio(curves, np.array([curve[0] for curve in curves]))
     for name, interval in (("slope", slope), ("factor", factor), ("growth", growth)):
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row | {"verdict": _verdict(length, slope, factor)}
+    return row | {"verdict": _verdict(length, slope.value > 0, factor, growth)}
 
 
-def _verdict(generations: int, slope: Interval, factor: Interval) -> str:
+def _verdict(generations: int, rises: bool, factor: Interval, growth: Interval) -> str:
     if generations < 2:
         return EARLY
-    if factor.value <= MARGIN:
-        return STABLE
-    return COLLAPSED if factor.low > 1 and slope.value > 0 else UNCLEAR
+    if factor.value > MARGIN:
+        return COLLAPSED if factor.low > 1 and rises else UNCLEAR
+    return DRIFTED if min(factor.low, growth.low) > 1 and rises else STABLE
 
 
 def _references(params: Params, results: pd.DataFrame, seeds: list[int]) -> NDArray[np.float64]:
@@ -72,7 +79,8 @@ def _ratio(curves: list[NDArray[np.float64]], units: NDArray[np.float64]) -> Int
     pairs = np.stack([ends, units.clip(min=TINY)], axis=1)
     if len(curves) > 1:
         return bootstrap(pairs, lambda picked: float(picked[:, 0].mean() / picked[:, 1].mean()))
-    low, high = np.quantile(tail(curves[0]), [0.1, 0.9]) / pairs[0, 1]
+    end = tail(curves[0])
+    low, high = np.quantile(end, [0.1, 0.9]) / pairs[0, 1] if len(end) > 1 else (np.nan, np.nan)
     return Interval(float(ends[0] / pairs[0, 1]), float(low), float(high))
 
 
@@ -98,7 +106,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
     judged = table[~table["control"] & (table["verdict"] != EARLY)] if len(params.arms) > 1 else table
     if judged.empty or (judged["verdict"] == EARLY).all():
         return [f"Too early for a verdict: {len(results)} generations are finished, and it takes two of a chain."]
-    order = [COLLAPSED, UNCLEAR, STABLE]
+    order = list(WORDS)
     rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
     sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
     unit = reference_name(params, results)
@@ -107,8 +115,9 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
 
 
 def _sentence(row: dict[Any, Any], unit: str) -> str:
-    what = {COLLAPSED: "collapsed (MAD)", STABLE: "stayed stable", UNCLEAR: "is worse, but not clearly"}[row["verdict"]]
-    text = f"{row['arm']} {what}: its FID over the last {row['end_over']} of {row['generations']} generations, "
+    text = (
+        f"{row['arm']} {WORDS[row['verdict']]}: its FID over the last {row['end_over']} of {row['generations']} generations, "
+    )
     text += f"{_n(row['end_mean'])}, is {_times(row, 'factor')} {unit}"
     if row["growth"] != row["factor"]:  # else both are over the same generation 1
         text += f", and {_times(row, 'growth')} that of its own generation 1"
@@ -116,7 +125,8 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
 
 
 def _times(row: dict[Any, Any], name: str) -> str:
-    return f"{_n(row[name])} times ({_n(row[f'{name}_low'])} to {_n(row[f'{name}_high'])})"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{_n(row[name])} times" + (f" ({_n(low)} to {_n(high)})" if np.isfinite(low) else "")
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
@@ -141,8 +151,10 @@ def _certainty(judged: pd.DataFrame) -> str:
     if seeds > 1:
         few = ", and rough with so few" if seeds < 10 else ""
         return f"In brackets: 95 % intervals, by the bootstrap over {seeds} seeds{few}."
-    ends = f"the 10th to the 90th percentile of the last {over} generations" if over > 1 else "the last generation alone"
-    return f"One seed only, so no interval over seeds; in brackets: {ends}, which is the spread within a chain."
+    if over < 2:
+        return "One seed only, and few generations: nothing says how certain this is."
+    within = f"the 10th to the 90th percentile of the last {over} generations, which is the spread within a chain"
+    return f"One seed only, so no interval over seeds; in brackets: {within}."
 
 
 def _n(value: float) -> str:

@@ -52,6 +52,12 @@ def test_an_arm_that_is_bad_from_the_start_but_does_not_rise_has_no_clear_verdic
     assert rows.loc["standard", "verdict"] == "unclear"
 
 
+def test_an_arm_that_rises_by_less_than_the_margin_has_drifted_and_not_stayed(params):
+    rows = mad(params, table(standard=[np.linspace(0.02, 0.035, 40)], sims=[FLAT], real=[FLAT])).set_index("arm")
+    assert rows.loc["standard", "verdict"] == "drifted"
+    assert rows.loc["sims", "verdict"] == "stable"
+
+
 def test_with_one_seed_the_spread_of_its_last_generations_is_given_and_said_to_be_no_interval(params):
     results = table(standard=[RISING], sims=[FLAT], real=[FLAT])
     rows = mad(params, results)
