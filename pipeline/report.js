@@ -21,13 +21,14 @@
     const night = dark.matches && !printing;
     const ink = night ? "#e4e6e9" : "#1a1d21", grid = night ? "#ffffff2e" : "#00000024";
     const scale = log.checked && shown.may_be_log ? { type: "log", range: shown.range } : { type: "linear", autorange: true };
+    const last = Math.max(...shown.traces.flatMap((trace) => trace.x));
     const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
     const layout = {
       uirevision: metric.value, // keeps what the legend hides
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18 }, margin: { t: 10, r: 10, b: 40, l: 60 },
-      xaxis: { ...axis, title: { text: "generation" }, hoverformat: "d", unifiedhovertitle: { text: "generation %{x}" }, rangemode: "tozero" },
+      xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, rangemode: "tozero" },
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };

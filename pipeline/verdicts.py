@@ -19,11 +19,13 @@ WORDS = {
     DRIFTED: f"drifted, by less than {MARGIN:g} times",
     STABLE: "stayed stable",
 }
+ENOUGH = 8
+"""Generations whose end (a quarter) is more than one."""
 TINY = 1e-12
 MEANING = (
     f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, its interval lies above 1, and the"
     f" curve rises; unclear: more, but without the one or the other; drifted: at most {MARGIN:g} times, but"
-    " both intervals lie above 1 and the curve rises; stable: none of these"
+    f" both intervals lie above 1 and the curve rises; stable: none of these; too early: fewer than {ENOUGH} generations"
 )
 
 
@@ -57,7 +59,7 @@ def _row(params: Params, results: pd.DataFrame, arm: str, of_arm: pd.DataFrame) 
 
 
 def _verdict(generations: int, rises: bool, factor: Interval, growth: Interval) -> str:
-    if generations < 2:
+    if generations < ENOUGH:
         return EARLY
     if factor.value > MARGIN:
         return COLLAPSED if factor.low > 1 and rises else UNCLEAR
@@ -105,7 +107,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
         return ["No generation is finished yet."]
     judged = table[~table["control"] & (table["verdict"] != EARLY)] if len(params.arms) > 1 else table
     if judged.empty or (judged["verdict"] == EARLY).all():
-        return [f"Too early for a verdict: {len(results)} generations are finished, and it takes two of a chain."]
+        return [f"Too early for a verdict, which takes {ENOUGH} generations of a chain; {len(results)} are finished in all."]
     order = list(WORDS)
     rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
     sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
@@ -125,8 +127,7 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
 
 
 def _times(row: dict[Any, Any], name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{_n(row[name])} times" + (f" ({_n(low)} to {_n(high)})" if np.isfinite(low) else "")
+    return f"{_n(row[name])} times ({_n(row[f'{name}_low'])} to {_n(row[f'{name}_high'])})"
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
@@ -151,8 +152,6 @@ def _certainty(judged: pd.DataFrame) -> str:
     if seeds > 1:
         few = ", and rough with so few" if seeds < 10 else ""
         return f"In brackets: 95 % intervals, by the bootstrap over {seeds} seeds{few}."
-    if over < 2:
-        return "One seed only, and few generations: nothing says how certain this is."
     within = f"the 10th to the 90th percentile of the last {over} generations, which is the spread within a chain"
     return f"One seed only, so no interval over seeds; in brackets: {within}."
 

@@ -82,7 +82,7 @@ def test_the_answer_names_the_collapsed_arm_first_its_factor_and_what_sims_costs
 def test_the_answer_says_so_where_no_arm_collapsed_and_where_it_is_too_early(params):
     results = table(standard=[FLAT], sims=[FLAT], real=[FLAT])
     assert headline(params, results, mad(params, results), pd.DataFrame())[0] == "No arm has collapsed."
-    early = table(standard=[FLAT[:1]], sims=[FLAT[:1]])
+    early = table(standard=[FLAT[:7]], sims=[FLAT[:7]])
     assert headline(params, early, mad(params, early), pd.DataFrame())[0].startswith("Too early")
 
 
