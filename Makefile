@@ -1,12 +1,14 @@
 # make run                 the main job: environment, then the experiment of params.yaml (PRESET=digits make run for another)
-# make test                environment, then all tests
+# make test                environment and Chromium, then all tests
 # make torture             a run killed at 30 random moments: all hashes as in an undisturbed one (KILL_SEED=N for others)
 # make lint                ruff and mypy
 PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: run test torture lint clean
+BROWSER := chromium chromium-driver
+
+.PHONY: run test browser torture lint clean
 
 run: $(READY)
 ifdef PRESET
@@ -14,8 +16,14 @@ ifdef PRESET
 endif
 	$(BIN)/self-consuming run
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/python -m pytest
+
+browser: # for the tests of the report's page, which are skipped without it
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+	       && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BROWSER); } \
+	  || echo "no Chromium here, and it cannot be installed (as root, with apt-get): its tests are skipped" >&2
 
 torture: $(READY)
 	KILLS=30 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py -k kills

@@ -17,6 +17,9 @@ from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, Layout
 from pipeline.params import Params, load, schema
 from pipeline.sections import MAX_GENERATIONS
 
+WATCH_SECONDS = 5.0
+"""How often a watched experiment is looked at."""
+
 
 class Parser(argparse.ArgumentParser):
     """Bad arguments are bad input: one line, exit 2."""
@@ -58,7 +61,9 @@ def _parser() -> Parser:
     study.add_argument("name", metavar="NAME", help="a folder of studies: improvement, pollution, control, prophylaxis, ...")
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
     _how_loud(study)
-    command("report", _report, "rebuild reports/ from the files, finished or not")
+    report = command("report", _report, "rebuild reports/ from the files, finished or not")
+    report.add_argument("--watch", action="store_true", help="rebuild at every new generation, until all chains are complete")
+    report.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: look so often (5)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
@@ -201,9 +206,17 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _report(given: argparse.Namespace) -> None:
+    if given.every is not None and not (given.watch and given.every > 0):
+        raise BadInput(f"--every: {given.every:g} is not allowed: it must be above 0 seconds, and goes with --watch")
+    params = load(Path(PARAMS))
+    if given.watch:
+        from pipeline.watching import watch
+
+        print(watch(params, given.every or WATCH_SECONDS))
+        return
     from pipeline import report
 
-    print(report.build(load(Path(PARAMS))))
+    print(report.build(params))
 
 
 def _track(given: argparse.Namespace) -> None:

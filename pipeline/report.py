@@ -1,4 +1,4 @@
-"""The report: `collapse.csv`, two figures, and one HTML page that opens without a network and holds them all."""
+"""The report: `collapse.csv`, two figures, an animation, and one HTML page that opens without a network and holds them all."""
 
 import base64
 import platform
@@ -6,21 +6,51 @@ import time
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from ruamel.yaml import YAML
 
 from pipeline import figures, timetable
+from pipeline.animation import animation
 from pipeline.chains import Chain
+from pipeline.charts import charts, library
+from pipeline.costs import costs, step_seconds
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_text
+from pipeline.gallery import gallery
 from pipeline.layout import Layout
 from pipeline.machine import device_of
 from pipeline.params import Params
+from pipeline.progress import progress
 from pipeline.results import collect, control_arm, verdicts, yardsticks
+from pipeline.verdicts import MEANING, headline, mad, reference_name
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "prefect", "dvc", "mlflow", "clean-fid", "scikit-learn", "matplotlib")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "prefect",
+    "dvc",
+    "mlflow",
+    "clean-fid",
+    "scikit-learn",
+    "matplotlib",
+    "plotly",
+)
+RELOAD = '<meta http-equiv="refresh" content="{:.3g}">\n'
+ROOM = Path(__file__).parent
+
+
+class Built(NamedTuple):
+    """The page, and how many generations it holds of those that are expected."""
+
+    page: Path
+    made: int
+    expected: int
 
 
 def build(params: Params, longer: dict[Chain, int] | None = None, began: float | None = None) -> Path:
@@ -33,6 +63,13 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
 
     Raises BadInput when not even the data are there.
     """
+    return write(params, longer, began).page
+
+
+def write(
+    params: Params, longer: dict[Chain, int] | None = None, began: float | None = None, reload: float | None = None
+) -> Built:
+    """The same; with `reload` the page reloads itself every so many seconds."""
     layout = Layout(params.experiment)
     if not layout.facts.exists():
         raise BadInput(f"experiment: {params.experiment!r} has made nothing yet (self-consuming run)")
@@ -40,46 +77,66 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
     results = collect(params, longer)
     marks = yardsticks(params, results)
     collapse, samples = figures.collapse(params, results, marks), figures.samples(params, results)
+    moving = animation(params, results)
     write_text(folder / "collapse.csv", results.to_csv(index=False, lineterminator="\n"))
     write_bytes(folder / "collapse.png", collapse)
     write_bytes(folder / "samples.png", samples)
-    table = verdicts(params, results)
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    environment.filters["figure"] = figure_text
-    page = environment.get_template("report.html").render(
+    if moving:
+        write_bytes(folder / "collapse.gif", moving)
+    chains, table, steps = progress(params, results, longer), mad(params, results), step_seconds(layout)
+    cost = costs(params, results, steps)
+    page = _template().render(
         params=params,
+        reload=Markup(RELOAD.format(max(1.0, reload))) if reload else "",
         resolved=_resolved(params),
         facts=read_json(layout.facts),
         marks=marks,
-        headline=headline(params, results, table),
-        verdicts=table.to_dict("records"),
+        headline=headline(params, results, table, cost),
+        mad=table.to_dict("records"),
+        meaning=MEANING,
+        reference=reference_name(params, results),
+        chains=_chains(chains, verdicts(params, results)),
+        made=len(results),
+        expected=sum(row["expected"] for row in chains),
         control=control_arm(params),
-        collapse=base64.b64encode(collapse).decode(),
-        samples=base64.b64encode(samples).decode(),
+        charts=charts(params, results, marks),
+        gallery=gallery(params, results),
+        collapse=_encoded(collapse),
+        samples=_encoded(samples),
+        moving=_encoded(moving) if moving else None,
+        costs=cost.to_dict("records"),
+        steps=timetable.steps_of(steps),
         times=_times(layout, began),
-        compute=_compute(layout),
+        compute=_compute(steps),
         versions={"Python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        library=Markup(library()),
+        script=Markup((ROOM / "report.js").read_text(encoding="utf-8")),
+        style=Markup((ROOM / "report.css").read_text(encoding="utf-8")),
     )
     write_text(layout.page, page)
-    return layout.page
+    return Built(layout.page, len(results), sum(row["expected"] for row in chains))
 
 
-def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame) -> str:
-    """The answer in a sentence or two, made from the data."""
-    if table.empty:
-        return "No generation is finished yet."
-    control, parts = control_arm(params), []
-    for arm, chains in table.groupby("arm", sort=False):
-        if arm == control and len(params.arms) > 1:
-            continue
-        seeds = f"{len(chains)} seed" + ("s" if len(chains) > 1 else "")
-        end, first = chains["end_mean"].mean(), chains["first"].mean()
-        text = f"{arm}: mean FID {figure_text(end)} over the last {chains['end_over'].iloc[0]} of {chains['generations'].min()}"
-        text += f" generations ({seeds}), {figure_text(end / first)} times its generation 1 ({figure_text(first)})"
-        if "in_control_end_mean" in chains and chains["in_control_end_mean"].notna().any():
-            text += f" and {figure_text(chains['in_control_end_mean'].mean())} times the {control} control of the same seed"
-        parts.append(text)
-    return ". ".join(parts) + "."
+def still(page: str) -> str:
+    """A page that no longer reloads itself."""
+    head, mark, rest = page.partition('<meta http-equiv="refresh"')
+    return head + rest.partition("\n")[2] if mark and len(head) < 1000 else page
+
+
+def _template() -> Any:
+    environment = Environment(loader=FileSystemLoader(ROOM), autoescape=True, undefined=StrictUndefined)
+    environment.filters["figure"] = figure_text
+    return environment.get_template("report.html")
+
+
+def _chains(states: list[dict[str, Any]], measured: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every chain's state, with what was measured of it, if anything was."""
+    known = {(row["arm"], row["seed"]): row for row in measured.to_dict("records")}
+    return [state | known.get((state["arm"], state["seed"]), {}) for state in states]
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _resolved(params: Params) -> str:
@@ -95,9 +152,8 @@ def _times(layout: Layout, began: float | None) -> list[dict[str, object]]:
     return timetable.time_table(layout, *span).to_dict("records") if span else []
 
 
-def _compute(layout: Layout) -> list[dict[str, object]]:
-    """Seconds of each step, summed over a chain's generations; a generation made twice counts with its last making."""
-    rows = timetable.timings(layout).query("generation.notna()").drop_duplicates(["chain", "step", "generation"], keep="last")
+def _compute(rows: pd.DataFrame) -> list[dict[str, object]]:
+    """Seconds of each step, summed over a chain's generations."""
     if rows.empty:
         return []
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.chains import Chain, lengths
 from pipeline.files import read_json
@@ -29,6 +31,11 @@ def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFr
     if frame.empty:
         return pd.DataFrame(columns=LEADING)
     return frame[LEADING + sorted(set(frame.columns) - set(LEADING))]
+
+
+def tail(fid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The end of a chain's curve."""
+    return fid[-min(TAIL, max(1, len(fid) // 4)) :]
 
 
 def control_arm(params: Params) -> str | None:
@@ -79,9 +86,9 @@ def verdicts(params: Params, results: pd.DataFrame) -> pd.DataFrame:
     for (arm, seed), chain in results.groupby(["arm", "seed"], sort=False):
         fid = chain.sort_values("generation")["fid"]
         later = fid.iloc[1:]
-        tail = fid.iloc[-min(TAIL, max(1, len(fid) // 4)) :]
+        end = tail(fid.to_numpy())
         row = {"arm": arm, "seed": seed, "generations": len(fid), "first": fid.iloc[0], "later_mean": later.mean()}
-        row |= {"later_p90": later.quantile(0.9), "end_mean": tail.mean(), "end_over": len(tail)}
+        row |= {"later_p90": later.quantile(0.9), "end_mean": end.mean(), "end_over": len(end)}
         unit = results[(results["arm"] == control) & (results["seed"] == seed)]["fid"].mean()
         if control is not None and pd.notna(unit):
             row |= {f"in_control_{key}": row[key] / unit for key in ("later_mean", "later_p90", "end_mean")}

@@ -21,10 +21,8 @@ def test_a_run_makes_report_curves_and_a_table_of_times(finished):
     assert len(table) == 4
     assert table["fid"].between(0, 1).all()
     assert "of which orchestration" in finished.output
-    page = (report / "report.html").read_text()
-    assert "http://" not in page
-    assert "https://" not in page
-    assert page.count("data:image/png;base64,") == 2
+    assert "Too early for a verdict" in (report / "report.html").read_text()  # its page has tests of its own
+    assert (report / "collapse.gif").stat().st_size < 2**20
 
 
 def test_after_a_run_dvc_has_nothing_to_do_and_neither_has_a_second_run(finished):

@@ -1,0 +1,125 @@
+"""The page's interactive curves, for plotly.js: every numeric metric over the generations, arm by arm."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.params import Params
+from pipeline.results import Yardsticks, control_arm
+from pipeline.theory import predicted
+
+GREEN, GREY = "#2c9a46", "#808080"
+COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8f8c1e", "#1497a8")
+"""Each with a contrast of at least 3.3 against white and against the page's dark background."""
+NO_METRICS = ("seed", "generation", "n_samples", "n_reference", "images_seen", "nfe")
+"""Numeric columns that are no measurements of samples."""
+Trace = dict[str, Any]
+
+
+def library() -> str:
+    """plotly.js, to be embedded once; it asks nothing of the network."""
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dict[str, Any]]:
+    """A chart a metric, fid first: name, label, traces, whether it may be and at first is logarithmic."""
+    names = [name for name in results.select_dtypes("number").columns if name not in NO_METRICS]
+    if "guidance" in names and results.groupby("arm")["guidance"].nunique().max() < 2:
+        names.remove("guidance")  # it is given, and not chosen anew in every generation
+    return [_chart(params, results, marks, name) for name in names if results[name].notna().any()]
+
+
+def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) -> dict[str, Any]:
+    control, colours = control_arm(params), iter(COLOURS * len(params.arms))
+    traces: list[Trace] = []
+    for arm, of_arm in results.groupby("arm", sort=False):
+        colour = GREEN if arm == control else next(colours)
+        if of_arm[name].notna().any():
+            traces += _arm_traces(str(arm), of_arm, name, colour)
+            if name == "fid":
+                traces += _prediction(params, str(arm), colour)
+    if name == "fid":
+        traces += _lines(marks, int(results["generation"].max()))
+    values = results[name].dropna()
+    positive = bool((values > 0).all())
+    wide = positive and bool(values.max() > 10 * values.min())
+    label = name.replace("_", " ")
+    if name in ("fid", "fid_base"):
+        label = {"fid": "FID", "fid_base": "FID of the base"}[name] + f" ({params.evaluation.extractor})"
+    may: dict[str, Any] = {"may_be_log": positive, "log": wide and name in ("fid", "fid_base")}
+    return {
+        "name": name,
+        "label": label,
+        "traces": traces,
+        "range": _log_range(values, marks, name) if positive else None,
+    } | may
+
+
+def _log_range(values: "pd.Series[float]", marks: Yardsticks, name: str) -> list[float]:
+    """What a logarithmic axis first shows, as powers of ten: all that was measured, and the floor; not a prediction below."""
+    low = min(values.min(), marks.floor) if name == "fid" else values.min()
+    return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(values.max() * 1.3)), 4)]
+
+
+def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[Trace]:
+    """The arm's mean over its seeds as a line, and their range as a band, which the legend switches together."""
+    by_generation = of_arm.groupby("generation")[name]
+    mean, low, high = by_generation.mean(), by_generation.min(), by_generation.max()
+    x, seeds = mean.index.tolist(), by_generation.count().tolist()
+    common: Trace = {"legendgroup": arm, "x": x}
+    ranges = [f" ({_text(a)} to {_text(b)}, {n} seeds)" if n > 1 else "" for a, b, n in zip(low, high, seeds)]
+    line: Trace = common | {
+        "uid": f"{arm}-mean",
+        "name": arm,
+        "y": _short(mean),
+        "text": ranges,
+        "hovertemplate": "%{y:.4g}%{text}",
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 4 if len(x) > 1 else 8},
+    }
+    if max(seeds) < 2:
+        return [line]
+    edge: Trace = common | {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "showlegend": False}
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.22)"}
+    return [edge | {"uid": f"{arm}-low", "y": _short(low)}, edge | fill | {"uid": f"{arm}-high", "y": _short(high)}, line]
+
+
+def _prediction(params: Params, arm: str, colour: str) -> list[Trace]:
+    curve = predicted(params, arm)
+    if curve is None:
+        return []
+    label = f"{arm}, predicted (exact fit)"
+    line = {"color": colour, "width": 1.5, "dash": "dash"}
+    return [_line(label, list(range(1, len(curve) + 1)), _short(pd.Series(curve)), line)]
+
+
+def _lines(marks: Yardsticks, last: int) -> list[Trace]:
+    """The floor, the control's mean and generation 1 of the plain arm, as level lines over all generations."""
+    levels = [(f"real against real, {marks.floor_n} samples", marks.floor, {"color": GREY, "dash": "dot"})]
+    if marks.control is not None:
+        levels.append(("mean of the control", marks.control, {"color": GREEN, "dash": "dot"}))
+    if marks.first is not None:
+        levels.append((f"generation 1 of {marks.first_arm}", marks.first, {"color": GREY, "dash": "dashdot"}))
+    x = list(range(1, last + 1))
+    return [_line(label, x, _short(pd.Series([level] * len(x))), style | {"width": 1.5}) for label, level, style in levels]
+
+
+def _line(label: str, x: list[int], y: list[float | None], style: Trace) -> Trace:
+    uid = re.sub(r"\W+", "-", label)  # plotly.js looks for it as a CSS class
+    return {"uid": uid, "name": label, "x": x, "y": y, "mode": "lines", "line": style, "hovertemplate": "%{y:.4g}"}
+
+
+def _short(values: "pd.Series[float]") -> list[float | None]:
+    """Five significant figures are enough to draw; None where there is no number."""
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.to_numpy(dtype=np.float64)]
+
+
+def _text(value: float) -> str:
+    return f"{value:.4g}"

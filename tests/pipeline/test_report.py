@@ -1,0 +1,267 @@
+"""The report's page: its size and time, in a browser, while a run is going on, and of chains that stopped."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Project
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline import report
+from pipeline.charts import charts
+from pipeline.files import owned
+from pipeline.params import load
+from pipeline.progress import progress
+from pipeline.results import collect, yardsticks
+
+BROWSER, DRIVER = "chromium", "chromedriver"
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1200,1600"
+)
+SECONDS, BYTES = 20, 8_000_000
+
+
+def grown(finished: Project, folder: Path, seeds: int, generations: int) -> Project:
+    """A project with as many finished generations as asked for, all copies of the smoke experiment's, with made-up FIDs."""
+    made = Project(folder)
+    made.edit("seeds: [0]", f"seeds: {list(range(seeds))}")
+    made.edit("generations: 2", f"generations: {generations}")
+    source, target = finished.folder / "runs/smoke", folder / "runs/smoke"
+    shutil.copytree(source / "data", target / "data")
+    for arm, rise in (("standard", 1.04), ("sims", 1.0)):
+        first, lines = source / arm / "seed0/g001", []
+        params = YAML(typ="safe").load(first / "dvc.lock")["stages"]["generation"]["params"]
+        for seed in range(seeds):
+            for t in range(1, generations + 1):
+                to = target / arm / f"seed{seed}" / f"g{t:03d}"
+                to.mkdir(parents=True)
+                for name in ("samples.png", "synthetic.npy"):
+                    shutil.copy(first / name, to / name)
+                fid = 0.02 * rise**t * (1 + 0.1 * np.sin(t + seed))
+                metrics = json.loads((first / "metrics.json").read_text()) | {"generation": t, "fid": fid}
+                (to / "metrics.json").write_text(json.dumps(metrics))
+                before = to.with_name(f"g{t - 1:03d}") / "synthetic.npy"
+                deps = [{"path": str(before.relative_to(folder)), "md5": "0"}]
+                outs = [{"path": str((to / "synthetic.npy").relative_to(folder)), "md5": "0"}]
+                stage = {"cmd": "made up", "deps": deps, "params": params, "outs": outs}
+                (to / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": {"generation": stage}}))
+                lines.append({"step": "train", "generation": t, "seconds": 1.0, "began": float(t), "pid": 1})
+        (target / arm / "seed0/timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return made
+
+
+@pytest.fixture(scope="module")
+def big(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """100 generations of 2 arms with 3 seeds, and their report; tests must leave it as it is."""
+    made = grown(finished, tmp_path_factory.mktemp("big") / "project", seeds=3, generations=100)
+    began = time.monotonic()
+    made.run("flows.cli", "report")
+    made.seconds = time.monotonic() - began  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.fixture
+def small(finished: Project, tmp_path: Path) -> Project:
+    """4 generations of 2 arms with 2 seeds, and no report yet."""
+    return grown(finished, tmp_path / "small", seeds=2, generations=4)
+
+
+def page_of(project: Project) -> Path:
+    return project.folder / "reports/smoke/report.html"
+
+
+def test_a_hundred_generations_of_two_arms_and_three_seeds_are_reported_small_and_fast(big):
+    assert page_of(big).stat().st_size < BYTES
+    assert big.seconds < SECONDS
+    assert page_of(big).with_name("collapse.gif").stat().st_size < 2**20
+
+
+def test_large_pictures_are_made_smaller_until_the_page_is_small_enough(big, tmp_path):
+    copy = big.copy(tmp_path / "copy")
+    noise = np.random.default_rng(0).integers(0, 256, (528, 528, 3), dtype=np.uint8)
+    for picture in copy.folder.glob("runs/smoke/*/seed0/g*/samples.png"):
+        Image.fromarray(noise).save(picture, compress_level=0)
+    with chdir(copy.folder):
+        assert report.build(load(Path("params.yaml"))).stat().st_size < BYTES
+
+
+def test_the_same_files_give_the_same_animation_and_page(small):
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        first = report.build(params).read_bytes(), Path("reports/smoke/collapse.gif").read_bytes()
+        assert (report.build(params).read_bytes(), Path("reports/smoke/collapse.gif").read_bytes()) == first
+
+
+def test_every_numeric_metric_is_drawn_with_a_band_and_the_fid_with_floor_and_prediction(small):
+    for path in small.folder.glob("runs/smoke/*/seed*/g*/metrics.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"kid": 0.0, "name": "no number"}))
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        results = collect(params)
+        drawn = {chart["name"]: chart for chart in charts(params, results, yardsticks(params, results))}
+    assert {"fid", "fid_base", "kid", "mean_error", "trace"} <= drawn.keys()
+    assert {"name", "nfe", "images_seen", "n_samples"}.isdisjoint(drawn)
+    assert not drawn["kid"]["may_be_log"]
+    names = [trace["uid"] for trace in drawn["fid"]["traces"]]
+    assert {"sims-low", "sims-high", "sims-mean", "sims-predicted-exact-fit-", "real-against-real-1000-samples"} <= set(names)
+    assert all(re.fullmatch(r"[\w-]+", name) for name in names)
+    assert len(drawn["trace"]["traces"]) == 6
+
+
+def test_what_a_chain_lacks_is_seen_in_the_table_and_the_answer_is_called_preliminary(small):
+    runs = small.folder / "runs/smoke"
+    shutil.rmtree(runs / "sims/seed1/g004")
+    (runs / "sims/seed1/g004.partial").mkdir()
+    shutil.rmtree(runs / "standard/seed1/g003")
+    with chdir(small.folder), owned(Path("runs/smoke/standard/seed1")):
+        params = load(Path("params.yaml"))
+        states = {(row["arm"], row["seed"]): row["state"] for row in progress(params, collect(params))}
+        page = report.build(params).read_text()
+    assert states == {
+        ("standard", 0): "complete",
+        ("standard", 1): "running, generation 3",
+        ("sims", 0): "complete",
+        ("sims", 1): "stopped or failed in generation 4",
+    }
+    assert "Preliminary: 13 of 16 generations are finished" in page
+    assert "<td>3 / 4</td>" in page
+
+
+def test_what_params_say_is_escaped_and_a_page_that_is_not_watched_does_not_reload_itself(small):
+    small.edit("experiment: smoke", "remote: <script>alert(1)</script>\nexperiment: smoke")
+    with chdir(small.folder):
+        page = report.build(load(Path("params.yaml"))).read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert(1)" not in page
+    assert 'http-equiv="refresh"' not in page
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_a_watched_report_follows_the_run_and_its_page_reloads_itself_only_meanwhile(small, finish):
+    last = small.folder / "runs/smoke/sims/seed1/g004/dvc.lock"
+    lock = last.read_text()
+    last.unlink()
+    process = small.start("flows.cli", "report", "--watch", "--every", "0.2")
+    try:
+        assert "15 of 16 generations" in process.stderr.readline()
+        assert 'http-equiv="refresh"' in page_of(small).read_text()
+        if finish:
+            last.write_text(lock)
+        else:
+            os.kill(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == (0 if finish else 130)
+    assert ("reports/smoke/report.html" in out) == finish
+    page = page_of(small).read_text()
+    assert 'http-equiv="refresh"' not in page
+    assert page.endswith("</html>")
+    assert ("Preliminary" in page) != finish
+
+
+def test_a_wrong_interval_of_watching_is_bad_input(small):
+    assert "--every: 0 is not allowed" in small.run("flows.cli", "report", "--watch", "--every", "0", code=2)
+    assert "goes with --watch" in small.run("flows.cli", "report", "--every", "3", code=2)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """A real browser, headless, that notes every request and every message of the page."""
+    paths = shutil.which(BROWSER), shutil.which(DRIVER)
+    if None in paths:
+        pytest.skip("needs Debian's Chromium and its driver: make browser, or apt-get install chromium chromium-driver")
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    options = ChromeOptions()
+    options.binary_location = str(paths[0])
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = Chrome(options=options, service=Service(str(paths[1])))
+    yield driver
+    driver.quit()
+
+
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What it gives as soon as that is true."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or_an_error(big, browser):
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.support.ui import Select
+
+    def find(css: str) -> Any:
+        return browser.find_element("css selector", css)
+
+    def read(css: str, what: str) -> str:
+        """Of all that fits, at once: a chart that is drawn anew replaces its parts."""
+        return " ".join(browser.execute_script(f"return [...document.querySelectorAll('{css}')].map((each) => each.{what})"))
+
+    browser.get("about:blank")
+    browser.get_log("performance")  # what the browser's own first page asked for
+    browser.get(page_of(big).as_uri())
+    until(lambda: browser.find_elements("css selector", "#chart .legendtoggle"))
+    for theme, ink in (("dark", "rgb(228, 230, 233)"), ("light", "rgb(26, 29, 33)")):
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        until(lambda ink=ink: ink in read("#chart .xtick text", "style.fill"))
+
+    image = find("#grid0")
+    assert find("#generation").text == "generation 100"
+    before = image.get_attribute("alt")
+    assert image.get_property("naturalWidth") > 0
+    find("#slider").send_keys(Keys.HOME)
+    assert find("#generation").text == "generation 1"
+    assert image.get_attribute("alt") != before
+    assert image.get_attribute("alt") == "samples of standard, generation 1"
+    assert until(lambda: image.get_property("naturalWidth")) > 0
+
+    def curves() -> int:
+        return len(browser.find_elements("css selector", "#chart .scatterlayer .trace"))
+
+    drawn = curves()
+    ActionChains(browser).move_to_element(find("#chart .legendtoggle")).click().perform()
+    until(lambda: curves() == drawn - 3)  # the mean and both edges of its band
+    time.sleep(0.5)  # a second click at once would be a double click
+    ActionChains(browser).move_to_element(find("#chart .legendtoggle")).click().perform()
+    until(lambda: curves() == drawn)
+
+    def axis() -> str:
+        return str(browser.execute_script("return document.getElementById('chart').layout.yaxis.type"))
+
+    ticks = read("#chart .ytick", "textContent")
+    assert axis() == "log"
+    find("#log").click()
+    assert axis() == "linear"
+    until(lambda: read("#chart .ytick", "textContent") != ticks)
+
+    ActionChains(browser).move_to_element(find("#chart .nsewdrag")).perform()
+    shown = r"standard : [\d.]+ \([\d.]+ to [\d.]+, 3 seeds\)"
+    until(lambda: re.search(shown, read("#chart .hoverlayer", "textContent")))
+
+    Select(find("#metric")).select_by_visible_text("trace ratio")
+    until(lambda: read("#chart .ytitle", "textContent") == "trace ratio")
+
+    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    inside = ("data:", "blob:", "chrome:", "chrome-untrusted:")  # in the page, and the browser's own
+    assert {url for url in asked if not url.startswith(inside)} == {page_of(big).as_uri()}
