@@ -158,7 +158,7 @@ def _study(given: argparse.Namespace) -> None:
 
 def _say_where(params: Params) -> None:
     from pipeline.clock import process_start
-    from pipeline.timetable import time_table
+    from pipeline.reporting.timetable import time_table
     from pipeline.tracking import curves
 
     layout = Layout(params.experiment)
@@ -210,11 +210,11 @@ def _report(given: argparse.Namespace) -> None:
         raise BadInput(f"--every: {given.every:g} is not allowed: it must be above 0 seconds, and goes with --watch")
     params = load(Path(PARAMS))
     if given.watch:
-        from pipeline.watching import watch
+        from pipeline.reporting.watching import watch
 
         print(watch(params, given.every or WATCH_SECONDS))
         return
-    from pipeline import report
+    from pipeline.reporting import report
 
     print(report.build(params))
 

@@ -115,14 +115,14 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions
     for chain, failure in run_chains(root, params, wanted, heard):
         views[chain].ended(failed=failure is not None)
         failures += [failure] if failure else []
-        import_module("pipeline.report")  # its libraries are heavy: load them while other chains run
+        import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
     return failures
 
 
 @task(name="report", cache_policy=NO_CACHE)
 def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], began: float) -> Path:
     """Rebuild the report and record it; gives its page's path."""
-    from pipeline import report
+    from pipeline.reporting import report
 
     versions.check_params()
     path = report.build(params, wanted, began)

@@ -41,7 +41,7 @@ def _run(given: argparse.Namespace) -> None:
 
         plan_stage(params)
     elif given.stage == "report":
-        from pipeline import report
+        from pipeline.reporting import report
 
         report.build(params)
     elif given.stage == "data":

@@ -6,12 +6,13 @@ Both drivers end up here: the Prefect flow step by step, `dvc repro` through `py
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline import evaluation, machine, steps
+from pipeline import machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
 from pipeline.files import owned, staged
 from pipeline.layout import Layout
+from pipeline.measures import evaluation
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job
 

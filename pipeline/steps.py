@@ -21,11 +21,11 @@ from pipeline import compute
 from pipeline.chains import Chain, remembered
 from pipeline.checkpoints import FileCheckpoint
 from pipeline.datasets import Array, Points, dataset, decode, encode
-from pipeline.evaluation import choose, evaluate_samples, fid
 from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
 from pipeline.hooks import HOOKS, Context
 from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.machine import device_of
+from pipeline.measures.evaluation import choose, evaluate_samples, fid
 from pipeline.mixing import LOOPS, Sources
 from pipeline.params import Params
 from pipeline.pictures import sample_picture

@@ -19,16 +19,16 @@ from pydantic import Field
 
 from models.guidance import sims
 from pipeline.datasets import Array, Points, dataset
-from pipeline.features import features, labels, load_classifier
 from pipeline.files import read_array
-from pipeline.intervals import bootstrap
 from pipeline.layout import BASE, Layout
-from pipeline.metrics import Floats, frechet, moments
+from pipeline.measures.features import features, labels, load_classifier
+from pipeline.measures.intervals import bootstrap
+from pipeline.measures.metrics import Floats, frechet, moments
+from pipeline.measures.theory import complement_share, mixture_share
 from pipeline.params import Params
 from pipeline.sections import Section
 from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.study import Bench, Row, Summary
-from pipeline.theory import complement_share, mixture_share
 
 Member = NDArray[np.bool_]
 

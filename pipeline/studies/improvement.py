@@ -19,11 +19,11 @@ from models.guidance import merged, sims
 from models.training import CHUNK_STEPS, State, train
 from pipeline import compute
 from pipeline.datasets import Array, decode
-from pipeline.evaluation import fid
-from pipeline.figures import band
-from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
 from pipeline.machine import device_of
+from pipeline.measures.evaluation import fid
+from pipeline.measures.intervals import bootstrap
+from pipeline.reporting.figures import band
 from pipeline.sections import Guidance, Section, Seed
 from pipeline.steps import draw, load_model
 from pipeline.studies.study import Bench, Row, Summary

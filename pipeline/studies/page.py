@@ -6,9 +6,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import BadInput
-from pipeline.figures import png
 from pipeline.files import write_bytes, write_text
-from pipeline.report import figure_text
+from pipeline.reporting.figures import png
+from pipeline.reporting.report import figure_text
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, Summary
 

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from models.guidance import sims
 from pipeline import compute
-from pipeline.evaluation import fid
-from pipeline.figures import band
-from pipeline.intervals import bootstrap
 from pipeline.layout import BASE
-from pipeline.metrics import Floats
+from pipeline.measures.evaluation import fid
+from pipeline.measures.intervals import bootstrap
+from pipeline.measures.metrics import Floats
+from pipeline.reporting.figures import band
 from pipeline.sections import Guidance, Section
 from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.study import Bench, Row, Summary

@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from pipeline import steps
 from pipeline.chains import Chain, check_arm
-from pipeline.figures import band
 from pipeline.files import read_json
 from pipeline.generation import make_generation
-from pipeline.intervals import Interval, bootstrap, log_slope
 from pipeline.layout import METRICS, Layout
-from pipeline.results import TAIL
+from pipeline.measures.intervals import Interval, bootstrap, log_slope
+from pipeline.reporting.figures import band
+from pipeline.reporting.results import TAIL
 from pipeline.sections import Name, Section
 from pipeline.studies.study import Bench, Row, Summary
 

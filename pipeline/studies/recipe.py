@@ -5,7 +5,7 @@ from pipeline.layout import PRESETS, RECIPE
 from pipeline.recipes import CODE, PYTHON
 from pipeline.studies.study import Study
 
-OWN_CODE = ("pipeline/generation.py", "pipeline/studies/study.py", "pipeline/theory.py")
+OWN_CODE = ("pipeline/generation.py", "pipeline/studies/study.py", "pipeline/measures/theory.py")
 
 
 def recipe(study: Study) -> str:

@@ -19,11 +19,12 @@ import pandas as pd
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from pipeline import evaluation, machine, steps
+from pipeline import machine, steps
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_json, write_text
 from pipeline.layout import PRESETS
+from pipeline.measures import evaluation
 from pipeline.params import Params, parse
 from pipeline.sections import Name, Section, Seed
 from pipeline.steps import Job

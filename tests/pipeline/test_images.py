@@ -6,10 +6,10 @@ import pytest
 
 from pipeline.chains import Chain
 from pipeline.datasets import dataset, decode, encode
-from pipeline.evaluation import evaluate_samples, fid
 from pipeline.files import read_array, read_json
 from pipeline.generation import make_base, make_data, make_generation
 from pipeline.layout import METRICS, SYNTHETIC, Layout
+from pipeline.measures.evaluation import evaluate_samples, fid
 from pipeline.params import load, parse
 
 OF_A_GENERATION = {"extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}

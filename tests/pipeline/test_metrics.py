@@ -9,11 +9,11 @@ from scipy.stats import entropy
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from pipeline.datasets import DATASETS, Truth
-from pipeline.evaluation import evaluate_samples, fid
 from pipeline.files import read_json
 from pipeline.generation import make_data
 from pipeline.layout import Layout
-from pipeline.metrics import (
+from pipeline.measures.evaluation import evaluate_samples, fid
+from pipeline.measures.metrics import (
     PRDC_AT_MOST,
     class_entropy,
     feature_metrics,

@@ -4,7 +4,7 @@ import torch
 from prdc import compute_prdc
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from pipeline.neighbours import nearest_distance, prdc, squared_distances
+from pipeline.measures.neighbours import nearest_distance, prdc, squared_distances
 
 
 def two_sets(size: int, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:

@@ -17,12 +17,12 @@ from conftest import Project
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline import report
-from pipeline.charts import charts
 from pipeline.files import owned
 from pipeline.params import load
-from pipeline.progress import progress
-from pipeline.results import collect, yardsticks
+from pipeline.reporting import report
+from pipeline.reporting.charts import charts
+from pipeline.reporting.progress import progress
+from pipeline.reporting.results import collect, yardsticks
 
 BROWSER, DRIVER = "chromium", "chromedriver"
 FLAGS = (

@@ -9,10 +9,10 @@ import torch
 from models.guidance import sims
 from models.sampler import karras_sigmas, latents, sample_heun
 from pipeline.chains import Chain, remembered
-from pipeline.metrics import frechet, moments
+from pipeline.measures.metrics import frechet, moments
+from pipeline.measures.theory import accumulation_bound, complement_share, mixture_share, predicted
 from pipeline.mixing import LOOPS, Array, Sources
 from pipeline.params import Params, load, parse
-from pipeline.theory import accumulation_bound, complement_share, mixture_share, predicted
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUTH = np.array([[2.0, 1.0], [1.0, 2.0]])

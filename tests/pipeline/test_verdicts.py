@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.costs import costs
 from pipeline.params import Params, load
-from pipeline.verdicts import headline, mad
+from pipeline.reporting.costs import costs
+from pipeline.reporting.verdicts import headline, mad
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = np.arange(1, 41)

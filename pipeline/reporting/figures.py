@@ -21,7 +21,7 @@ from pipeline.files import read_array
 from pipeline.layout import SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.pictures import contours, image_grid, window
-from pipeline.results import Yardsticks, control_arm
+from pipeline.reporting.results import Yardsticks, control_arm
 
 if TYPE_CHECKING:
     from pandas.core.groupby import SeriesGroupBy

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets import Array, Truth
-from pipeline.kernel import SUBSETS, kid, subset_size
-from pipeline.neighbours import NEIGHBOURS, nearest_distance, prdc
+from pipeline.measures.kernel import SUBSETS, kid, subset_size
+from pipeline.measures.neighbours import NEIGHBOURS, nearest_distance, prdc
+from pipeline.measures.sliced import DIRECTIONS, sliced_wasserstein
 from pipeline.seeds import derive
-from pipeline.sliced import DIRECTIONS, sliced_wasserstein
 
 Floats = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.gallery import pictures, spread
 from pipeline.params import Params
 from pipeline.pictures import CONTOUR, POINT, WHITE
+from pipeline.reporting.gallery import pictures, spread
 
 FRAMES, MILLISECONDS, LAST_MILLISECONDS = 50, 160, 1600
 TITLE, GAP = 20, 4

@@ -13,20 +13,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from pipeline import figures, timetable
-from pipeline.animation import animation
 from pipeline.chains import Chain
-from pipeline.charts import charts, library
-from pipeline.costs import costs, step_seconds
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_text
-from pipeline.gallery import gallery
 from pipeline.layout import Layout
 from pipeline.machine import device_of
 from pipeline.params import Params
-from pipeline.progress import progress
-from pipeline.results import collect, control_arm, verdicts, yardsticks
-from pipeline.verdicts import MEANING, headline, mad, reference_name
+from pipeline.reporting import figures, timetable
+from pipeline.reporting.animation import animation
+from pipeline.reporting.charts import charts, library
+from pipeline.reporting.costs import costs, step_seconds
+from pipeline.reporting.gallery import gallery
+from pipeline.reporting.progress import progress
+from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
+from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name
 
 PACKAGES = (
     "torch",

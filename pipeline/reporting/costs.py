@@ -4,8 +4,8 @@ import pandas as pd
 
 from pipeline.layout import Layout
 from pipeline.params import Params
-from pipeline.results import plain_arm
-from pipeline.timetable import steps_of, timings
+from pipeline.reporting.results import plain_arm
+from pipeline.reporting.timetable import steps_of, timings
 
 AMOUNTS = {"images_seen": "times_images", "nfe": "times_nfe", "seconds": "times_seconds"}
 

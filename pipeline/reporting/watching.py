@@ -4,10 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline import report
 from pipeline.files import write_text
 from pipeline.layout import LOCK, Layout
 from pipeline.params import Params
+from pipeline.reporting import report
 
 
 def watch(params: Params, every: float) -> Path:

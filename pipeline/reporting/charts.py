@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.measures.theory import predicted
 from pipeline.params import Params
-from pipeline.results import Yardsticks, control_arm
-from pipeline.theory import predicted
+from pipeline.reporting.results import Yardsticks, control_arm
 
 GREEN, GREY = "#2c9a46", "#808080"
 COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8f8c1e", "#1497a8")

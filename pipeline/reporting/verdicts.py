@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.intervals import Interval, bootstrap, log_slope
+from pipeline.measures.intervals import Interval, bootstrap, log_slope
 from pipeline.params import Params
-from pipeline.results import control_arm, plain_arm, tail
+from pipeline.reporting.results import control_arm, plain_arm, tail
 
 MARGIN = 2.0
 """Trainings on the same real data differ among themselves by about this factor: less is no collapse."""
@@ -101,7 +101,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
         params: the experiment.
         results: the finished generations.
         table: of `mad`.
-        costs: of `pipeline.costs.costs`.
+        costs: of `pipeline.reporting.costs.costs`.
     """
     if table.empty:
         return ["No generation is finished yet."]

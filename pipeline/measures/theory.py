@@ -12,7 +12,7 @@ from models.guidance import scaled, sims
 from models.sampler import karras_sigmas, sample_heun
 from pipeline.chains import Chain, remembered
 from pipeline.datasets import Points, dataset
-from pipeline.metrics import frechet
+from pipeline.measures.metrics import frechet
 from pipeline.params import Params
 from pipeline.sections import GaussianData
 

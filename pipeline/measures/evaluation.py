@@ -12,7 +12,9 @@ import numpy as np
 
 from models.classifier import Classifier
 from pipeline.datasets import Array, Images, Points, dataset
-from pipeline.features import (
+from pipeline.files import read_array, staged, write_array, write_json
+from pipeline.layout import Layout
+from pipeline.measures.features import (
     classes,
     extractor_name,
     features,
@@ -21,9 +23,7 @@ from pipeline.features import (
     save_classifier,
     train_classifier,
 )
-from pipeline.files import read_array, staged, write_array, write_json
-from pipeline.layout import Layout
-from pipeline.metrics import (
+from pipeline.measures.metrics import (
     Floats,
     class_entropy,
     feature_metrics,
