@@ -67,6 +67,18 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     )
 
 
+def plots(params: Params) -> str:
+    """The text of the experiment's dvc.yaml: the collapse curves for `dvc plots show`."""
+    layout = Layout(params.experiment)
+    up = "/".join([".."] * len(layout.runs.parts))
+    curves = "".join(f"      {up}/{layout.reports}/curves/{arm}.csv: fid\n" for arm in params.arms)
+    return (
+        "# rendered from params.yaml; changes here are overwritten\n"
+        f"plots:\n- FID:\n    title: '{params.experiment}: FID over generations, mean over seeds'\n    x: generation\n"
+        f"    y:\n{curves}    x_label: generation\n    y_label: FID\n"
+    )
+
+
 def roots(params: Params) -> list[str]:
     """The stages of the root's dvc.yaml that the chains need: the data, and every seed's base model."""
     return ["data", *(f"base@{seed}" for seed in params.seeds)]
@@ -92,6 +104,9 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool
     for path, text in texts.items():
         if there.get(path) != text:
             write_text(path, text)
+    shown = layout.runs / RECIPE
+    if not shown.exists() or shown.read_bytes() != plots(params).encode():
+        write_text(shown, plots(params))
     plan = json.dumps({str(chain): params.length(chain.arm) for chain in wanted}, indent=2, sort_keys=True) + "\n"
     if not layout.plan.exists() or layout.plan.read_bytes() != plan.encode():  # a read-only disk is no fault where all is there
         write_text(layout.plan, plan)

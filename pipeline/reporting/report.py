@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
-from pipeline.files import read_json, write_bytes, write_text
+from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.layout import Layout
 from pipeline.machine import device_of
 from pipeline.params import Params
@@ -26,7 +26,7 @@ from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
-from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name
+from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
 
 PACKAGES = (
     "torch",
@@ -84,6 +84,10 @@ def write(
     if moving:
         write_bytes(folder / "collapse.gif", moving)
     chains, table, steps = progress(params, results, longer), mad(params, results), step_seconds(layout)
+    write_json(folder / "summary.json", summary(table))
+    for arm in params.arms:
+        curve = results[results["arm"] == arm].groupby("generation")["fid"].mean()
+        write_text(folder / "curves" / f"{arm}.csv", curve.to_csv(lineterminator="\n"))
     cost = costs(params, results, steps)
     page = _template().render(
         params=params,

@@ -40,6 +40,13 @@ def mad(params: Params, results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([_row(params, results, str(arm), of_arm) for arm, of_arm in results.groupby("arm", sort=False)])
 
 
+def summary(table: pd.DataFrame) -> dict[str, dict[str, float | str]]:
+    """The verdicts of `mad` for `dvc metrics show` and `dvc exp show`: a few numbers an arm."""
+    shown = {"end_mean": "fid", "factor": "factor", "growth": "growth", "slope": "slope", "verdict": "verdict"}
+    rows = {row["arm"]: {shown[key]: row[key] for key in shown} for row in table.to_dict("records")}
+    return {str(arm): {key: value for key, value in row.items() if pd.notna(value)} for arm, row in rows.items()}
+
+
 def _row(params: Params, results: pd.DataFrame, arm: str, of_arm: pd.DataFrame) -> dict[str, Any]:
     curves = [chain.sort_values("generation")["fid"].to_numpy() for _, chain in of_arm.groupby("seed", sort=False)]
     units = _references(params, results, of_arm["seed"].unique().tolist())
