@@ -14,7 +14,7 @@ from flows.announcements import Announcement
 from flows.engine import run_chains
 from flows.plan import select
 from flows.progress import Progress
-from flows.views import ChainView, link_report
+from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start, timed
 from pipeline.errors import GOES_ON, BadInput, RunFailed
@@ -25,7 +25,7 @@ from pipeline.preparation import prepare
 from pipeline.recipes import render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking import Store
+from pipeline.tracking import Store, chart
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,6 +116,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions
         views[chain].ended(failed=failure is not None)
         failures += [failure] if failure else []
         import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
+    store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
     return failures
 
 

@@ -82,6 +82,12 @@ class ChainView:
         return seconds
 
 
+def link_chart(params: Params, address: str | None) -> None:
+    """Link to the curves of all chains on the page of the flow run."""
+    if address:
+        create_link_artifact(address, "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`")
+
+
 def link_report(params: Params, path: Path) -> None:
     """Link to the report on the page of the flow run."""
     key = f"{params.experiment}-report"

@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
@@ -58,6 +58,11 @@ def curves() -> str:
     if uri.startswith("http"):
         return uri.replace(f"{urlsplit(uri).netloc}", urlsplit(uri).netloc.rpartition("@")[2])
     return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def pages() -> str:
+    """Where MLflow's pages are: on the tracking server, or on `mlflow ui` of this machine."""
+    return store_uri() if store_uri().startswith("http") else LOCAL_PAGES
 
 
 class Store:
@@ -150,8 +155,12 @@ class ChainTracker:
         """Where the run's page is: on the tracking server, or on `mlflow ui` of this machine; None where MLflow is away."""
         if self.store.broken:
             return None
-        server = store_uri() if store_uri().startswith("http") else LOCAL_PAGES
-        return f"{server}/#/experiments/{self.store.experiment_id}/runs/{self._run}"
+        return f"{pages()}/#/experiments/{self.store.experiment_id}/runs/{self._run}"
+
+    @property
+    def run(self) -> str:
+        """The id of the chain's run."""
+        return self._run
 
     def end(self, status: str = "FINISHED") -> None:
         """Write the table of what DVC recorded, and set the run's status to FINISHED or FAILED."""
@@ -244,6 +253,16 @@ class PointTracker:
             points += [Metric(key, float(value), step * 1000, step) for key, value in numbers.items()]
         self.store.log(run, points)
         self.store.client.set_terminated(run)
+
+
+def chart(store: Store, trackers: Iterable[ChainTracker]) -> str | None:
+    """Where MLflow shows the FID curves of chains in one chart; None where MLflow is away."""
+    if store.broken:
+        return None
+    asked = {"runs": [tracker.run for tracker in trackers], "metric": "fid", "experiments": [store.experiment_id]}
+    asked |= {"plot_metric_keys": ["fid"]}
+    words = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in asked.items())
+    return f"{pages()}/#/metric?{words}&x_axis=step"
 
 
 def rebuild(params: Params) -> int:

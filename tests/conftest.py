@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,11 @@ PARTS = (
 )
 
 
+BROWSER, DRIVER = "chromium", "chromedriver"
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1200,1600"
+)
 OWN_SERVER = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 """Nothing answers there, so a run starts a Prefect server of its own."""
 
@@ -147,3 +154,31 @@ def longer(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
     made.edit("generations: 2", "generations: 3")
     made.output = made.run("dvc", "repro")  # type: ignore[attr-defined]
     return made
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """A real browser, headless, that notes every request and every message of the page."""
+    paths = shutil.which(BROWSER), shutil.which(DRIVER)
+    if None in paths:
+        pytest.skip("needs Debian's Chromium and its driver: make browser, or apt-get install chromium chromium-driver")
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    options = ChromeOptions()
+    options.binary_location = str(paths[0])
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = Chrome(options=options, service=Service(str(paths[1])))
+    yield driver
+    driver.quit()
+
+
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What it gives as soon as that is true."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found

@@ -6,14 +6,13 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Project
+from conftest import Project, until
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -24,11 +23,6 @@ from pipeline.reporting.charts import charts
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, yardsticks
 
-BROWSER, DRIVER = "chromium", "chromedriver"
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,1600"
-)
 SECONDS, BYTES = 20, 8_000_000
 
 
@@ -174,34 +168,6 @@ def test_a_watched_report_follows_the_run_and_its_page_reloads_itself_only_meanw
 def test_a_wrong_interval_of_watching_is_bad_input(small):
     assert "--every: 0 is not allowed" in small.run("flows.cli", "report", "--watch", "--every", "0", code=2)
     assert "goes with --watch" in small.run("flows.cli", "report", "--every", "3", code=2)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    """A real browser, headless, that notes every request and every message of the page."""
-    paths = shutil.which(BROWSER), shutil.which(DRIVER)
-    if None in paths:
-        pytest.skip("needs Debian's Chromium and its driver: make browser, or apt-get install chromium chromium-driver")
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    options.binary_location = str(paths[0])
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = Chrome(options=options, service=Service(str(paths[1])))
-    yield driver
-    driver.quit()
-
-
-def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What it gives as soon as that is true."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or_an_error(big, browser):
