@@ -159,7 +159,7 @@ def _study(given: argparse.Namespace) -> None:
 def _say_where(params: Params) -> None:
     from pipeline.clock import process_start
     from pipeline.reporting.timetable import time_table
-    from pipeline.tracking import curves
+    from pipeline.tracking.store import curves
 
     layout = Layout(params.experiment)
     table = time_table(layout, process_start(), time.time())
@@ -220,7 +220,7 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _track(given: argparse.Namespace) -> None:
-    from pipeline.tracking import rebuild
+    from pipeline.tracking.chain import rebuild
 
     print(f"{rebuild(load(Path(PARAMS)))} chains tracked")
 

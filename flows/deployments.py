@@ -26,7 +26,7 @@ def serve_forever() -> None:
         from flows.loop import self_consuming
         from flows.study import study
         from pipeline.studies.study import FOLDER
-        from pipeline.tracking import curves
+        from pipeline.tracking.store import curves
 
         arms: dict[str, str | None] = {**{arm: arm for arm in params.arms}, "compare": None}
         deployments = [

@@ -25,7 +25,8 @@ from pipeline.preparation import prepare
 from pipeline.recipes import render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking import Store, chart
+from pipeline.tracking.chain import chart
+from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]

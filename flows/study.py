@@ -22,7 +22,8 @@ from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.recipe import render
 from pipeline.studies.study import Study, key, load_study, make_point, variant
-from pipeline.tracking import PointTracker, Store
+from pipeline.tracking.point import PointTracker
+from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
 

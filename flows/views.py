@@ -15,7 +15,8 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
 from pipeline.params import Params
-from pipeline.tracking import ChainTracker, Store, curves
+from pipeline.tracking.chain import ChainTracker
+from pipeline.tracking.store import Store, curves
 
 UPDATE_SECONDS = 10.0
 SHARE_OF_TIME = 0.01

@@ -15,7 +15,8 @@ from conftest import Project, until
 
 from pipeline.chains import Chain
 from pipeline.params import load
-from pipeline.tracking import ChainTracker, Store, chart
+from pipeline.tracking.chain import ChainTracker, chart
+from pipeline.tracking.store import Store
 
 
 @contextmanager

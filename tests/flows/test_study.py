@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
     here = project()
     params = here.folder / "studies" / "pollution" / "params.yaml"
-    params.write_text(params.read_text().replace("[0, 1, 2, 3]", "[0, 1]").replace("0.25, 0.5, 1.0, 1.5, 2.0]", "0.5]"))
+    params.write_text(params.read_text().replace("[0, 1, 2]", "[0, 1]").replace("0.5, 1.0, 2.0]", "0.5]"))
     output = here.run("flows.cli", "study", "pollution", "--preset", "smoke")
     assert "standard training is better than the unpolluted base up to" in output
     points = here.folder / "studies" / "pollution-smoke" / "points"

@@ -1,136 +1,34 @@
-"""The door to MLflow: a parent run for the experiment, a child run for each chain, the generation as step.
+"""Chains in MLflow: a parent run for the experiment, a child run for each chain, the generation as step.
 
 Everything here is rebuilt from the files, so a point is written only where it is missing, and MLflow may be away.
 """
 
-import hashlib
 import json
-import logging
-import os
-import shlex
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
-from pipeline.errors import RunFailed, in_a_line
+from pipeline.errors import RunFailed
 from pipeline.files import read_json
 from pipeline.layout import LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
 from pipeline.machine import device_of
 from pipeline.params import Params
 from pipeline.sections import MAX_GENERATIONS
+from pipeline.tracking.store import Store, cause, digest, pages, store_uri
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
-
-    from pipeline.studies.study import Study
-
-log = logging.getLogger("self-consuming")
-KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
-PARENT = "experiment"
-LOCAL_PAGES = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows its pages."""
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
-VALUES = 1000
-"""Numbers that MLflow takes together."""
 PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags and 1,000 values together."""
-
-
-def store_uri() -> str:
-    """The tracking store: MLFLOW_TRACKING_URI, or a SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
-
-
-def curves() -> str:
-    """The command, or the address, that shows the curves."""
-    uri = store_uri()
-    if uri.startswith("http"):
-        return uri.replace(f"{urlsplit(uri).netloc}", urlsplit(uri).netloc.rpartition("@")[2])
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
-
-
-def pages() -> str:
-    """Where MLflow's pages are: on the tracking server, or on `mlflow ui` of this machine."""
-    return store_uri() if store_uri().startswith("http") else LOCAL_PAGES
-
-
-class Store:
-    """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
-
-    Raises MLflow's own errors.
-    """
-
-    def __init__(self, experiment: str) -> None:
-        self.experiment = experiment
-        self.broken = False
-
-    @cached_property
-    def client(self) -> "MlflowClient":
-        """MLflow's client, which tells of a fault at once and leaves it to us to say so."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        from mlflow import MlflowClient
-        from mlflow.store.db import utils
-
-        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
-        utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
-        return MlflowClient(store_uri())
-
-    @cached_property
-    def experiment_id(self) -> str:
-        """The experiment's id, made where there is none; pictures lie in the project unless a server stores them."""
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found:
-            return str(found.experiment_id)
-        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
-        return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
-
-    def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
-        """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
-        from mlflow.entities import Param
-
-        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
-        tags = {KEY: key, HASH: fingerprint} | ({"mlflow.parentRunId": parent} if parent else {})
-        found = self.client.search_runs([self.experiment_id], query, max_results=1)
-        run = found[0] if found else self.client.create_run(self.experiment_id, run_name=key, tags=tags)
-        lacking = [Param(key, str(value)[:6000]) for key, value in facts.items() if key not in run.data.params]
-        if lacking:
-            self.client.log_batch(run.info.run_id, params=lacking)
-        return str(run.info.run_id)
-
-    def parent(self) -> str:
-        """The id of the run that holds the experiment's chains together."""
-        run_id = self.run(PARENT, PARENT, {})
-        self.client.set_terminated(run_id)
-        return run_id
-
-    def log(self, run: str, points: list["Metric"]) -> None:
-        """Write points of a run, in their order, as many at once as MLflow takes."""
-        for start in range(0, len(points), VALUES):
-            self.client.log_batch(run, metrics=points[start : start + VALUES])
-
-    def attempt(self, act: Callable[[], object]) -> None:
-        """Do something in MLflow; where it fails, warn and do no more: a store that is away costs one wait, not one a chain."""
-        if self.broken:
-            return
-        try:
-            act()
-        except Exception as error:
-            self.broken = True
-            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", _cause(error))
 
 
 class ChainTracker:
@@ -174,7 +72,7 @@ class ChainTracker:
     @cached_property
     def _run(self) -> str:
         facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
-        run = self.store.run(str(self.chain), _hash(facts), _flat(facts), self.store.parent())
+        run = self.store.run(str(self.chain), digest(facts), _flat(facts), self.store.parent())
         self._log_real(run)
         return run
 
@@ -231,30 +129,6 @@ class ChainTracker:
         self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
 
 
-class PointTracker:
-    """A study's point as a run in the store: its place as params, its rows by their generation or their number."""
-
-    def __init__(self, store: Store, study: "Study", at: dict[str, Any]) -> None:
-        self.store, self.study, self.at = store, study, at
-
-    def track(self) -> None:
-        """Write the rows, once: a point that is made anew with other rows is another run."""
-        from mlflow.entities import Metric
-
-        rows = read_json(self.study.path(self.at))
-        name = "-".join(map(str, self.at.values()))
-        run = self.store.run(name, _hash(rows), self.at, self.store.parent())
-        if self.store.client.get_run(run).data.metrics:
-            return
-        points = list[Metric]()
-        for number, row in enumerate(rows):
-            step = int(row.get("generation", number))
-            numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
-            points += [Metric(key, float(value), step * 1000, step) for key, value in numbers.items()]
-        self.store.log(run, points)
-        self.store.client.set_terminated(run)
-
-
 def chart(store: Store, trackers: Iterable[ChainTracker]) -> str | None:
     """Where MLflow shows the FID curves of chains in one chart; None where MLflow is away."""
     if store.broken:
@@ -278,12 +152,8 @@ def rebuild(params: Params) -> int:
             tracker.track(folders)
             tracker.end()
     except Exception as error:
-        raise RunFailed(f"MLflow could not be written at {store_uri()}: {_cause(error)}") from error
+        raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
     return len(made)
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def git_commit() -> dict[str, str]:
@@ -298,10 +168,3 @@ def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in section.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _cause(error: BaseException) -> str:
-    """What the error says that all others came from: a driver's few words rather than what the layers above made of them."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return in_a_line(error)

@@ -1,0 +1,124 @@
+"""The door to MLflow: the store, its experiments and their runs, found by their tags."""
+
+import hashlib
+import json
+import logging
+import os
+import shlex
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import in_a_line
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+log = logging.getLogger("self-consuming")
+KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
+PARENT = "experiment"
+LOCAL_PAGES = "http://127.0.0.1:5000"
+"""Where `mlflow ui` shows its pages."""
+VALUES = 1000
+"""Numbers that MLflow takes together."""
+
+
+def store_uri() -> str:
+    """The tracking store: MLFLOW_TRACKING_URI, or a SQLite file in the project's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+
+
+def curves() -> str:
+    """The command, or the address, that shows the curves."""
+    uri = store_uri()
+    if uri.startswith("http"):
+        return uri.replace(f"{urlsplit(uri).netloc}", urlsplit(uri).netloc.rpartition("@")[2])
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def pages() -> str:
+    """Where MLflow's pages are: on the tracking server, or on `mlflow ui` of this machine."""
+    return store_uri() if store_uri().startswith("http") else LOCAL_PAGES
+
+
+class Store:
+    """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
+
+    Raises MLflow's own errors.
+    """
+
+    def __init__(self, experiment: str) -> None:
+        self.experiment = experiment
+        self.broken = False
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client, which tells of a fault at once and leaves it to us to say so."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+        from mlflow.store.db import utils
+
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+        utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
+        return MlflowClient(store_uri())
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment's id, made where there is none; pictures lie in the project unless a server stores them."""
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found:
+            return str(found.experiment_id)
+        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
+        return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
+
+    def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
+        """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
+        from mlflow.entities import Param
+
+        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
+        tags = {KEY: key, HASH: fingerprint} | ({"mlflow.parentRunId": parent} if parent else {})
+        found = self.client.search_runs([self.experiment_id], query, max_results=1)
+        run = found[0] if found else self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+        lacking = [Param(key, str(value)[:6000]) for key, value in facts.items() if key not in run.data.params]
+        if lacking:
+            self.client.log_batch(run.info.run_id, params=lacking)
+        return str(run.info.run_id)
+
+    def parent(self) -> str:
+        """The id of the run that holds the experiment's chains together."""
+        run_id = self.run(PARENT, PARENT, {})
+        self.client.set_terminated(run_id)
+        return run_id
+
+    def log(self, run: str, points: list["Metric"]) -> None:
+        """Write points of a run, in their order, as many at once as MLflow takes."""
+        for start in range(0, len(points), VALUES):
+            self.client.log_batch(run, metrics=points[start : start + VALUES])
+
+    def attempt(self, act: Callable[[], object]) -> None:
+        """Do something in MLflow; where it fails, warn and do no more: a store that is away costs one wait, not one a chain."""
+        if self.broken:
+            return
+        try:
+            act()
+        except Exception as error:
+            self.broken = True
+            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", cause(error))
+
+
+def digest(content: Any) -> str:
+    """A short hash of something that JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cause(error: BaseException) -> str:
+    """What the error says that all others came from: a driver's few words rather than what the layers above made of them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return in_a_line(error)
