@@ -22,7 +22,7 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
-from pipeline.recipes import render, roots
+from pipeline.recipes import PLANNED, render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
 from pipeline.tracking.chain import chart
@@ -93,8 +93,9 @@ def project_root() -> Path:
 def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
     """Render the DVC recipes of all generations."""
     render(params, wanted)
-    if not versions.stage_is_current("plan"):
-        versions.commit("plan")
+    for stage in PLANNED:
+        if not versions.stage_is_current(stage):
+            versions.commit(stage)
 
 
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions: Versions, remote: Remote) -> list[str]:

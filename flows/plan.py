@@ -4,7 +4,7 @@ from pipeline.chains import Chain, chains, check_arm, check_seed
 from pipeline.errors import BadInput
 from pipeline.layout import Layout
 from pipeline.params import Params
-from pipeline.recipes import render, roots
+from pipeline.recipes import PLANNED, render, roots
 from pipeline.sections import MAX_GENERATIONS
 from pipeline.versioning import Versions
 
@@ -32,5 +32,5 @@ def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
         return False
     render(params, wanted)
     versions = Versions(params)
-    stages = ["plan", "report", *roots(params)]
+    stages = [*PLANNED, "report", *roots(params)]
     return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in stages)

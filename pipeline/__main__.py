@@ -1,4 +1,4 @@
-"""The commands of the DVC stages: `python -m pipeline data | base | plan | generation | report | point | study-page`."""
+"""The commands of the DVC stages: `python -m pipeline data | base | plan | chains | generation | report | point | ...`."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one stage's command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
-    for name in ("data", "plan", "report"):
+    for name in ("data", "plan", "chains", "report"):
         stages.add_parser(name)
     stages.add_parser("base").add_argument("--seed", type=int, required=True)
     generation = stages.add_parser("generation")
@@ -40,6 +40,10 @@ def _run(given: argparse.Namespace) -> None:
         from pipeline.recipes import plan_stage
 
         plan_stage(params)
+    elif given.stage == "chains":
+        from pipeline.recipes import chains_stage
+
+        chains_stage(params)
     elif given.stage == "report":
         from pipeline.reporting import report
 

@@ -39,6 +39,16 @@ class Layout:
         return self.runs / "plan.json"
 
     @property
+    def planned(self) -> Path:
+        """There, and always the same, once the recipes are rendered: first generations depend on it."""
+        return self.runs / "planned"
+
+    @property
+    def chained(self) -> Path:
+        """There, and always the same, once DVC knows of all recipes."""
+        return self.runs / "chained"
+
+    @property
     def reports(self) -> Path:
         """What people look at."""
         return Path("reports") / self.experiment

@@ -38,6 +38,8 @@ CODE = (
 )
 """The files that decide a generation's bytes."""
 
+PLANNED = "plan", "chains"
+"""The stages of the root's dvc.yaml that are about the recipes alone."""
 AGAIN = "the recipes did not fit params.yaml and have been rendered anew: give the same command again"
 
 
@@ -52,6 +54,8 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
         deps += [str(layout.extractor), str(layout.reference)]
     deps += [str(layout.generation(chain, earlier) / SYNTHETIC) for earlier in remembered(params, chain, generation)[:-1]]
     deps.append(str(predecessor(layout, chain, generation)))
+    if generation == 1:
+        deps.append(str(layout.planned))
     if arm.init == "previous" and generation > 1:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
     folder = layout.generation(chain, generation)
@@ -84,11 +88,11 @@ def roots(params: Params) -> list[str]:
     return ["data", *(f"base@{seed}" for seed in params.seeds)]
 
 
-def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool, bool]:
+def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:
     """Write the recipes of all generations that are missing or differ, and take away those that params.yaml has no longer.
 
-    Data and locks stay. `longer` extends chains beyond params.yaml's number of generations. Says whether there are new
-    generations, and whether recipes that DVC may have read already were wrong.
+    Data and locks stay. `longer` extends chains beyond params.yaml's number of generations. Says whether recipes that DVC may
+    have read already were wrong.
     """
     layout = Layout(params.experiment)
     wanted = lengths(params, longer)
@@ -110,21 +114,25 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> tuple[bool
     plan = json.dumps({str(chain): params.length(chain.arm) for chain in wanted}, indent=2, sort_keys=True) + "\n"
     if not layout.plan.exists() or layout.plan.read_bytes() != plan.encode():  # a read-only disk is no fault where all is there
         write_text(layout.plan, plan)
-    wrong = any(path.parents[1] not in chain_folders or texts.get(path, text) != text for path, text in there.items())
-    return bool(texts.keys() - there.keys()), wrong
+    for marker in (layout.planned, layout.chained):
+        if not marker.exists():
+            write_text(marker, "rendered\n")
+    return any(path.parents[1] not in chain_folders or texts.get(path, text) != text for path, text in there.items())
 
 
 def plan_stage(params: Params) -> None:
-    """The `plan` stage: render the recipes, and reproduce them where the running DVC cannot know them yet.
-
-    DVC reads all recipes before it starts. So after a fresh clone a plain `dvc repro` sees the root's stages alone, and this
-    one starts a second DVC for the chains. Raises RunFailed where DVC has read recipes that are wrong by now.
-    """
-    new, wrong = render(params)
-    if wrong:
+    """The `plan` stage: render the recipes. Raises RunFailed where DVC has read some that are wrong by now."""
+    if render(params):
         raise RunFailed(AGAIN)
-    if not new:
-        return
+
+
+def chains_stage(params: Params) -> None:
+    """The `chains` stage: reproduce the chains in a DVC of their own, since the plan has changed.
+
+    DVC reads all recipes before it starts. So after a fresh clone a plain `dvc repro` sees the root's stages alone. This stage
+    may come before `plan`, and must not depend on what that makes: DVC would lock it.
+    """
+    plan_stage(params)
     ends = [Layout(params.experiment).generation(chain, params.length(chain.arm)) / RECIPE for chain in chains(params)]
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *map(str, ends)]
     if subprocess.run(command, check=False).returncode:

@@ -95,7 +95,8 @@ def test_a_longer_run_with_mlflow_locked_warns_in_a_line_and_track_makes_up_for_
         assert said.count("MLflow is left behind (database is locked)") == 1
         assert "Traceback" not in said
         finished_copy.run("flows.cli", "track")
-        points = store.execute("select key, step, count(*) from metrics group by run_uuid, key, step").fetchall()
+        query = "select key, step, count(*) from metrics where key not like 'loss%' group by run_uuid, key, step"
+        points = store.execute(query).fetchall()
     made = [json.loads(path.read_text()) for path in finished_copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json")]
     assert sorted(points) == sorted(
         (key, metrics["generation"], 1) for metrics in made for key in metrics.keys() - {"generation", "extractor"}
