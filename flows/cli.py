@@ -226,6 +226,7 @@ def _track(given: argparse.Namespace) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
+    stop_by_signals()  # Prefect's own way to end has been seen to swallow an interrupt
     from flows.deployments import serve_forever
 
     serve_forever()
