@@ -210,6 +210,7 @@ def _report(given: argparse.Namespace) -> None:
         raise BadInput(f"--every: {given.every:g} is not allowed: it must be above 0 seconds, and goes with --watch")
     params = load(Path(PARAMS))
     if given.watch:
+        stop_by_signals()
         from pipeline.reporting.watching import watch
 
         print(watch(params, given.every or WATCH_SECONDS))

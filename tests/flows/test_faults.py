@@ -46,7 +46,7 @@ def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(fini
         pytest.skip("mounting a small disk needs root")
     try:
         copy = Project(disk / "project")
-        output = copy.run("flows.cli", "run", code=1, PREFECT_HOME=str(tmp_path / "prefect"))
+        output = copy.run("flows.cli", "run", code=1, PREFECT_HOME=str(tmp_path / "prefect"), PYTHONDONTWRITEBYTECODE="1")
         assert "No space left on device" in output or "disk is full" in output
         assert "Traceback" not in output
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)

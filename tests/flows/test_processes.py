@@ -11,9 +11,9 @@ DEAF = """
 import time
 from flows.processes import stop_by_signals
 stop_by_signals()
-print("ready", flush=True)
 while True:
     try:
+        print("ready", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         pass

@@ -105,7 +105,7 @@ def test_every_preset_is_valid(preset):
         ("steps: 18 ", "steps: 1 ", "sampler.steps: 1 is not allowed"),
         ("block: 2000 ", "block: none ", "sampler.block: 'none' is not allowed"),
         ("n: 4000 ", "n: 1 ", "evaluation.n: 1 is not allowed"),
-        ("arms:  ", "arms: {}\nother: ", "other: unknown key"),
+        ("arms:\n", "arms: {}\nother:\n", "other: unknown key"),
         ("generations: 20}", "generations: 0}", "arms.real.generations: 0 is not allowed"),
         ("guidance: 0.85", "guidance: strong", "arms.sims.guidance: 'strong' is not allowed"),
         ("guidance: 0.85", "guidence: 0.85", "arms.sims.guidence: unknown key (value 0.85); allowed are loop, strategy"),
