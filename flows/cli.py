@@ -227,7 +227,7 @@ def _track(given: argparse.Namespace) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    stop_by_signals()  # Prefect's own way to end has been seen to swallow an interrupt
+    stop_by_signals()  # in a shell's background job Prefect would never hear of an interrupt
     from flows.deployments import serve_forever
 
     serve_forever()
