@@ -17,6 +17,8 @@ from pipeline.params import Params
 from pipeline.sections import GaussianData
 
 Floats = NDArray[np.float64]
+KNOWN_LOOPS = "augmentation", "synthetic", "fresh", "accumulate", "accumulate-subsample", "constant-share", "real"
+"""Those whose training sets are mixtures with shares that are known here; a loop of the user's own need not be."""
 
 
 def sampled_variance(
@@ -45,11 +47,12 @@ def predicted(params: Params, arm: str) -> Floats | None:
     """The Fréchet distance of every generation of an arm on a Gaussian, as an exact fit of D_t would give it: [generations].
 
     Every loop is a mixture of covariances with known shares, and all share the truth's eigenvectors. None where there is no
-    prediction: other data, an arm with a hook or another start, guidance auto, and strategies other than standard and sims.
+    prediction: other data, an arm with a hook or another start, guidance auto, loops and strategies that it does not know.
     """
     section = params.arms[arm]
     unpredictable = section.hook or section.init == "previous" or section.guidance == "auto"
-    if not isinstance(params.data, GaussianData) or section.strategy not in ("standard", "sims") or unpredictable:
+    known = section.loop in KNOWN_LOOPS and section.strategy in ("standard", "sims")
+    if not isinstance(params.data, GaussianData) or not known or unpredictable:
         return None
     source = dataset(params)
     assert isinstance(source, Points)

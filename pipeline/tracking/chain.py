@@ -42,8 +42,9 @@ class ChainTracker:
         made = {folder: read_json(folder / METRICS) for folder in folders}
         if any(self._logged.get(metrics["generation"], metrics["fid"]) != metrics["fid"] for metrics in made.values()):
             # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
-            self.store.client.delete_run(self._run)
-            del self._run, self._logged
+            for run in (self._losses, self._run):
+                self.store.client.delete_run(run)
+            del self._run, self._losses, self._logged
             made = {folder: read_json(folder / METRICS) for folder in finished(self.params, self.chain, MAX_GENERATIONS)}
         new = [(folder, metrics) for folder, metrics in made.items() if metrics["generation"] not in self._logged]
         for start in range(0, len(new), BATCH):

@@ -11,7 +11,7 @@ from models.sampler import karras_sigmas, latents, sample_heun
 from pipeline.chains import Chain, remembered
 from pipeline.measures.metrics import frechet, moments
 from pipeline.measures.theory import accumulation_bound, complement_share, mixture_share, predicted
-from pipeline.mixing import LOOPS, Array, Sources
+from pipeline.mixing import LOOPS, Array, Loop, Sources
 from pipeline.params import Params, load, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,9 @@ def test_theory_tells_the_loops_apart() -> None:
     assert guided.max() < ends["real"]
 
 
-def test_theory_is_silent_where_it_knows_nothing() -> None:
+def test_theory_is_silent_where_it_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOOPS, "of-ones-own", Loop(lambda sources: sources.real[::2]))
+    assert predicted(experiment("of-ones-own"), "arm") is None
     assert predicted(experiment("augmentation", hook={"name": "keep-typical", "share": 0.5}), "arm") is None
     assert predicted(experiment("augmentation", init="previous"), "arm") is None
     assert predicted(load(ROOT / "presets" / "digits.yaml"), "standard") is None
