@@ -1,5 +1,6 @@
 # make run                 the main job: environment, then the experiment of params.yaml (PRESET=digits make run for another)
 # make test                environment and Chromium, then all tests
+# make system              Debian's PostgreSQL and faketime, for tests that are skipped without them
 # make torture             a run killed at 30 random moments: all hashes as in an undisturbed one (KILL_SEED=N for others)
 # make lint                ruff and mypy
 PYTHON ?= python3
@@ -8,7 +9,9 @@ READY  := .venv/.ready
 
 BROWSER := chromium chromium-driver
 
-.PHONY: run test browser torture lint clean
+SYSTEM  := postgresql faketime
+
+.PHONY: run test browser system torture lint clean
 
 run: $(READY)
 ifdef PRESET
@@ -24,6 +27,9 @@ browser: # for the tests of the report's page, which are skipped without it
 	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
 	       && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BROWSER); } \
 	  || echo "no Chromium here, and it cannot be installed (as root, with apt-get): its tests are skipped" >&2
+
+system:
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM)
 
 torture: $(READY)
 	KILLS=30 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py -k kills

@@ -12,15 +12,21 @@ from pipeline.layout import ANNOUNCED
 
 
 class Announcement(NamedTuple):
-    """A generation of a chain is there: made now (anew: in place of one that was stale) or found current.
+    """A chain begins a step of a generation, or, without a step, the generation is there.
 
-    `seconds` is how long the chain has been at work in this run.
+    Attributes:
+        generation: which.
+        seconds: how long the chain has been at work in this run.
+        step: the step that begins.
+        made: the generation was made now, not found current.
+        anew: it was made in place of one that was stale.
     """
 
     generation: int
-    made: bool
-    anew: bool
     seconds: float
+    step: str | None = None
+    made: bool = False
+    anew: bool = False
 
 
 def announce(folder: Path, said: Announcement) -> None:

@@ -5,7 +5,8 @@ Wherever it runs, it announces every generation that is there; the flow's proces
 
 import os
 import time
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from prefect import Task, task
@@ -43,7 +44,12 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
         raise RunFailed(f"{chain}: params.yaml has changed since this run started; start again")
     layout = Layout(params.experiment)
     folders = [layout.generation(chain, number) for number in range(1, generations + 1)]
+
+    def say(number: int, step: str | None = None, made: bool = False, anew: bool = False) -> None:
+        announce(layout.chain(chain), Announcement(number, time.monotonic() - began, step, made, anew))
+
     with owned(layout.chain(chain)):
+        layout.failure(chain).unlink(missing_ok=True)
         versions = Versions(params)
         current = versions.current(folders)
         made, remade = 0, False
@@ -53,16 +59,17 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             remade = folder not in current
             stale = remade and bool(digests(folder))
             if remade:
-                make(params, chain, number)
+                make(params, chain, number, partial(say, number))
                 made += 1
-            announce(layout.chain(chain), Announcement(number, remade, stale, time.monotonic() - began))
+            say(number, made=remade, anew=stale)
     return made
 
 
-def make(params: Params, chain: Chain, number: int) -> None:
-    """One generation, step by step."""
+def make(params: Params, chain: Chain, number: int, begins: Callable[[str], None]) -> None:
+    """One generation, step by step; `begins` hears of each."""
     with transaction(params, chain, number) as job:
         for name in job.strategy.steps:
+            begins(name)
             step_task(name)(job)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows.processes import stop_by_signals
-from flows.progress import QUIET
+from flows.progress import PLAIN, QUIET
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import owned, read_json, write_bytes, write_text
@@ -113,7 +113,7 @@ def _with_server(
     """Run a flow; the server needs some seconds to start, in which something else can be done."""
     from flows import server
 
-    os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO"} if given.verbose else {})
+    os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO", PLAIN: "1"} if given.verbose else {})
     if given.quiet:
         os.environ[QUIET] = "1"
     with server.reachable() as prefect:

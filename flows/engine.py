@@ -24,7 +24,7 @@ from pipeline.strategies import STRATEGIES
 TICK_SECONDS = 0.5
 
 Heard = Callable[[Chain, Announcement], None]
-"""Called in the flow's process with a chain's generation that is there."""
+"""Called in the flow's process with what a chain announces."""
 
 Pool = Callable[[Path, Params, int], AbstractContextManager[TaskRunner[Any]]]
 """Opens the place where at most so many chains run at once; they are gone when it is left."""

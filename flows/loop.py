@@ -1,6 +1,7 @@
 """The flow `self-consuming`: data and base models once, then every chain in a process of its own, then the report."""
 
 import os
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -17,8 +18,8 @@ from flows.progress import Progress
 from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm
 from pipeline.clock import note, process_start, timed
-from pipeline.errors import GOES_ON, BadInput, RunFailed
-from pipeline.files import read_json
+from pipeline.errors import GOES_ON, STOPPED, BadInput, RunFailed
+from pipeline.files import read_json, write_text
 from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
@@ -26,6 +27,7 @@ from pipeline.recipes import PLANNED, render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
 from pipeline.tracking.chain import chart
+from pipeline.tracking.machine import machine_watched
 from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
@@ -54,7 +56,12 @@ def _run_name() -> str:
     return ", ".join(parts)
 
 
-@flow(name="self-consuming", flow_run_name=_run_name)
+def _was_cancelled(*_: object) -> None:
+    """Say how to go on; called by Prefect's runner, since the run itself is gone."""
+    print(STOPPED, file=sys.stderr, flush=True)
+
+
+@flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[_was_cancelled])
 def self_consuming(
     arm: Arm | list[Arm] | None = None, seeds: list[Seed] | None = None, generations: Generations | None = None
 ) -> None:
@@ -103,21 +110,27 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions
     layout, failures = Layout(params.experiment), []
     store = Store(params.experiment)
     views = {chain: ChainView(store, params, chain, generations) for chain, generations in wanted.items()}
-    progress = {chain: Progress(chain, generations) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
+        if said.step:
+            progress.begins(chain, said)
+            return
         folder = layout.generation(chain, said.generation)
         if said.made:
             with timed(folder.parent, "commit", generation=said.generation):
                 versions.commit(str(folder / RECIPE))
-        progress[chain].generation(said, read_json(folder / METRICS)["fid"])
+        progress.reached(chain, said, read_json(folder / METRICS)["fid"])
         views[chain].reached(said.generation)
         remote.push(str(folder / RECIPE))
 
-    for chain, failure in run_chains(root, params, wanted, heard):
-        views[chain].ended(failed=failure is not None)
-        failures += [failure] if failure else []
-        import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
+    with Progress(wanted) as progress, machine_watched(store):
+        for chain, failure in run_chains(root, params, wanted, heard):
+            progress.ended(chain, failed=failure is not None)
+            views[chain].ended(failed=failure is not None)
+            if failure:
+                failures.append(failure)
+                write_text(layout.failure(chain), failure)
+            import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
     store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
     return failures
 

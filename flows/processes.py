@@ -18,6 +18,8 @@ from pipeline.errors import STOPPED, STOPPED_CODE
 WATCH_SECONDS = 1.0
 ORDERLY_SECONDS = 3.0
 """How long a stopped run may take to say goodbye to Prefect and MLflow."""
+SHOW_CURSOR = "\x1b[?25h"
+"""What a terminal is told when a display ends that had hidden it."""
 AUTOGROUP = Path("/proc/self/autogroup")
 THREADS = Path("/proc/self/task")
 """Linux weighs every thread by itself."""
@@ -64,7 +66,9 @@ def end_with_parent() -> None:
 
 def end_at_once(code: int, message: str) -> NoReturn:
     """End this process and its children without ado, from whatever thread: generations are transactions, none is lost."""
-    os.write(sys.stderr.fileno(), f"{message}\n".encode())  # not print: a signal may have come in the middle of one
+    stderr = sys.stderr.fileno()
+    shown = SHOW_CURSOR if os.isatty(stderr) else ""
+    os.write(stderr, f"{shown}{message}\n".encode())  # not print: a signal may have come in the middle of one
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(code)

@@ -1,35 +1,122 @@
-"""Progress on stderr: one line a finished generation, with chain, generation, FID now and at generation 1, time left."""
+"""Progress on stderr: where every chain is, with its step, FID now and at generation 1, and the time left.
+
+On a terminal, a line a chain that changes in place; elsewhere, a line for every finished generation.
+"""
 
 import os
 import sys
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
 
 from flows.announcements import Announcement
 from pipeline.chains import Chain
 
 QUIET = "SELF_CONSUMING_QUIET"
+"""Set by `--quiet`: no progress."""
+PLAIN = "SELF_CONSUMING_PLAIN"
+"""Set by `--verbose`: lines, since what Prefect logs would tear a display."""
+REFRESH_SECONDS = 0.5
+WAITING, COMPLETE, FAILED = "waiting", "complete", "failed"
+HEADS = "chain", "generation", "step", "FID", "generation 1", "left"
 
 
-class Progress:
-    """The progress of one chain; time left is judged by the generations made in this run."""
+class ChainProgress:
+    """What is known of one chain; time left is judged by the generations made in this run."""
 
     def __init__(self, chain: Chain, generations: int) -> None:
         self.chain, self.generations = chain, generations
-        self.made = 0
+        self.generation = self.made = 0
+        self.state = WAITING
+        self.fid: float | None = None
         self.first_fid: float | None = None
+        self.left: float | None = None
 
-    def generation(self, said: Announcement, fid: float) -> None:
-        """A generation is there; one that was found current gives no line."""
-        number = said.generation
-        if number == 1:
+    def begins(self, said: Announcement) -> None:
+        """A step of a generation begins."""
+        self.generation, self.state = said.generation, said.step or self.state
+
+    def reached(self, said: Announcement, fid: float) -> None:
+        """A generation is there."""
+        self.generation, self.fid = said.generation, fid
+        if said.generation == 1:
             self.first_fid = fid
-        if not said.made:
-            return
-        self.made += 1
-        left = (self.generations - number) * said.seconds / self.made
+        if said.made:
+            self.made += 1
+            self.left = (self.generations - said.generation) * said.seconds / self.made
+
+    def line(self, anew: bool) -> str:
+        """The generation that is there, in a line of its own."""
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
-        line = f"{self.chain!s:<20} generation {number:>3}/{self.generations}  FID {fid:<9.4g}{against}  left {clock(left)}"
-        line += "  made anew: files, code, params or inputs had changed" if said.anew else ""
-        say(line)
+        fid = f"FID {self.fid:<9.4g}{against}" if self.fid is not None else ""
+        text = f"{self.chain!s:<20} generation {self.generation:>3}/{self.generations}  {fid}  left {clock(self.left or 0)}"
+        return text + ("  made anew: files, code, params or inputs had changed" if anew else "")
+
+    def cells(self) -> tuple[str, ...]:
+        """The chain's line of the display."""
+        fids = (f"{fid:.4g}" if fid is not None else "" for fid in (self.fid, self.first_fid))
+        left = clock(self.left) if self.left is not None and self.state not in (COMPLETE, FAILED) else ""
+        return str(self.chain), f"{self.generation}/{self.generations}", self.state, *fids, left
+
+
+class Progress:
+    """The progress of a run's chains, on display while the block lasts where the terminal can show it."""
+
+    def __init__(self, wanted: dict[Chain, int]) -> None:
+        self.chains = {chain: ChainProgress(chain, generations) for chain, generations in wanted.items()}
+        self._display = _display()
+        self._due = 0.0
+
+    def __enter__(self) -> "Progress":
+        if self._display:
+            self._display.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._display:
+            self._show(at_once=True)
+            self._display.stop()
+
+    def begins(self, chain: Chain, said: Announcement) -> None:
+        """A step of a generation begins."""
+        self.chains[chain].begins(said)
+        self._show()
+
+    def reached(self, chain: Chain, said: Announcement, fid: float) -> None:
+        """A generation is there; one that was found current gives no line."""
+        self.chains[chain].reached(said, fid)
+        if said.made and not self._display:
+            say(self.chains[chain].line(said.anew))
+        self._show()
+
+    def ended(self, chain: Chain, failed: bool) -> None:
+        """A chain has come to its end, well or not."""
+        self.chains[chain].state = FAILED if failed else COMPLETE
+        self._show()
+
+    def _show(self, at_once: bool = False) -> None:
+        """Bring the display up to date, not more often than one can look."""
+        if self._display and (at_once or time.monotonic() >= self._due):
+            self._due = time.monotonic() + REFRESH_SECONDS
+            self._display.update(self._table(), refresh=True)
+
+    def _table(self) -> Table:
+        """A line a chain; those at work first, since a terminal may be too small for all."""
+        table = Table(*HEADS, box=None, padding=(0, 2, 0, 0))
+        order = {WAITING: 1, COMPLETE: 2}
+        for chain in sorted(self.chains.values(), key=lambda each: order.get(each.state, 0)):
+            table.add_row(*chain.cells())
+        return table
+
+
+def _display() -> Live | None:
+    """Lines on the terminal that change in place; nothing where stderr is none, or where other lines would tear them."""
+    console = Console(stderr=True)
+    if not console.is_terminal or QUIET in os.environ or PLAIN in os.environ:
+        return None
+    return Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
 
 
 def say(line: str) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints inside a long training: one file beside the generation, no output of it, gone when the training is done."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -9,6 +10,7 @@ from safetensors.torch import save
 from models.training import State
 from pipeline.files import write_bytes
 
+log = logging.getLogger("self-consuming")
 NAME = "training"
 
 
@@ -27,9 +29,11 @@ class FileCheckpoint:
             with safe_open(self.path, framework="pt") as file:
                 if (file.metadata() or {}).get(NAME) != self.training:
                     return None
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         except SafetensorError:
             return None
+        log.warning("%s: the training goes on after %d steps", self.path, state["step"])
+        return state
 
     def keep(self, state: State) -> None:
         """Write the state, atomically."""

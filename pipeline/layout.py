@@ -20,6 +20,7 @@ PICTURE = "samples.png"
 TIMINGS = "timings.jsonl"
 OWNER = "owner.pid"
 ANNOUNCED = "announced.jsonl"
+FAILURE = "failure.txt"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class Layout:
     def chain(self, chain: Chain) -> Path:
         """A chain's folder."""
         return self.runs / chain.arm / f"seed{chain.seed}"
+
+    def failure(self, chain: Chain) -> Path:
+        """Why the chain's last run ended before its end; only there when it did."""
+        return self.chain(chain) / FAILURE
 
     def generation(self, chain: Chain, generation: int) -> Path:
         """A generation's folder; never a bare number (YAML 1.2 reads 008 as 8)."""

@@ -28,6 +28,8 @@ def _unfinished(layout: Layout, chain: Chain, done: int) -> str:
     following = layout.generation(chain, done + 1)
     if _owned(layout.chain(chain)):
         return f"running, generation {done + 1}"
+    if layout.failure(chain).exists():
+        return f"failed: {layout.failure(chain).read_text(encoding='utf-8')}"
     if following.with_name(following.name + ".partial").exists():
         return f"stopped or failed in generation {done + 1}"
     if following.exists() and any(following.glob("*.json")):

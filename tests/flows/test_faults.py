@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OWN_SERVER, Project
+from conftest import OWN_SERVER, Project, until
 
 from pipeline.cache import md5_of
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
 LONGEST_RUN_SECONDS = 18.0
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def test_kills_at_random_moments_change_no_hash(finished, project):
@@ -36,6 +37,36 @@ def test_kills_at_random_moments_change_no_hash(finished, project):
     for copy in copies:
         copy.run("flows.cli", "run")
         assert copy.locks() == finished.locks()
+
+
+def test_a_clock_that_was_set_ahead_and_back_again_changes_no_byte(finished_copy, longer):
+    if FAKETIME is None:
+        pytest.skip("needs Debian's faketime: make system")
+    ahead = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+400d"}
+    assert "everything is up to date" in finished_copy.run("flows.cli", "run", **ahead)
+    finished_copy.edit("generations: 2", "generations: 3")
+    assert "generation   2/3" not in finished_copy.run("flows.cli", "run", **ahead, **OWN_SERVER)
+    assert finished_copy.locks() == longer.locks()
+    later = time.time() + 300 * 86400
+    timings = (finished_copy.folder / "runs/smoke/sims/seed0/timings.jsonl").read_text().splitlines()
+    assert any(row["step"] == "train" and row["began"] > later for row in map(json.loads, timings))
+    for path in finished_copy.folder.glob("runs/smoke/sims/seed0/g00[23]/*"):
+        os.utime(path, (later, later))  # what a clock leaves that is set back afterwards
+    assert "everything is up to date" in finished_copy.run("flows.cli", "run")
+
+
+def test_a_training_killed_after_a_checkpoint_goes_on_from_there_to_the_same_bytes(project):
+    copy = project(edit=lambda text: text.replace("train: {steps: 200,", "train: {checkpoint_images: 32000, steps: 6000,"))
+    process = copy.start("flows.cli", "run", "--arm", "standard")
+    chain = copy.folder / "runs/smoke/standard/seed0"
+    until(lambda: list(chain.glob("g002*-train.safetensors")) and (chain / "g001/dvc.lock").exists(), 120)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    said = copy.run("flows.cli", "run", "--arm", "standard")
+    assert re.search(r"g002\S*-train.safetensors: the training goes on after [1-9]\d* steps", said)
+    assert "standard/seed0       generation   1/2" not in said
+    assert not list(copy.folder.glob("runs/smoke/**/*-train.safetensors"))
+    assert "1 generations verified, 0 differences" in copy.run("flows.cli", "verify", "--arm", "standard", "--generation", "2")
 
 
 def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, tmp_path):

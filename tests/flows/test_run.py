@@ -168,6 +168,8 @@ def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step(proj
     output = copy.run("flows.cli", "run", code=1)
     assert "sims/seed0 generation 1, step fine-tune: the loss is not finite at step" in output
     assert "standard/seed0       generation   2/2" in output
+    page = (copy.folder / "reports/smoke/report.html").read_text()
+    assert "failed: sims/seed0 generation 1, step fine-tune: the loss is not finite at step" in page
 
 
 def test_a_base_model_whose_loss_is_not_finite_fails_in_one_line(project):
