@@ -4,11 +4,13 @@
 
 The bare script trains, samples and judges the same generations, chains side by side in as many processes, without Prefect, DVC,
 MLflow or a report. Its outputs must be the same bytes. It is run before and after, and their mean taken: machines drift by more
-than what is measured. Run it on an otherwise idle one.
+than what is measured. Run it on an otherwise idle one. Beside each time stands where it went, seen from the chain that
+ended last.
 """
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -74,6 +76,19 @@ def timed(command: list[str], folder: Path) -> float:
     return time.perf_counter() - began
 
 
+def parts(folder: Path, began: float, ended: float) -> str:
+    """Where the time went, seen from the chain that ended last."""
+    chains = [
+        [row for row in map(json.loads, file.read_text().splitlines()) if row["step"] not in ("commit", "track")]
+        for file in folder.glob("runs/*/*/seed*/timings.jsonl")
+    ]
+    last = max(chains, key=lambda rows: rows[-1]["began"])
+    first, end = last[0]["began"], last[-1]["began"] + last[-1]["seconds"]
+    steps = sum(row["seconds"] for row in last)
+    spans = {"before": first - began, "in": steps, "between": end - first - steps, "after": ended - end}
+    return ", ".join(f"{seconds:.1f} s {where}" for where, seconds in spans.items()) + " its steps"
+
+
 def outputs(folder: Path) -> dict[str, str]:
     files = sorted((folder / "runs").glob("*/*/seed*/g*/synthetic.npy"))
     return {str(file.relative_to(folder)): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
@@ -98,8 +113,10 @@ def main() -> None:
         ):
             if given.generations:
                 shorten(folder / "params.yaml", given.generations)
+            began = time.time()
             seconds[folder] = timed([sys.executable, *command], folder)
-            print(f"{'self-consuming run' if folder == whole else 'bare script':<24} {seconds[folder]:8.1f} s", flush=True)
+            name = "self-consuming run" if folder == whole else "bare script"
+            print(f"{name:<24} {seconds[folder]:8.1f} s: {parts(folder, began, time.time())}", flush=True)
         full, bare_mean = seconds[whole], (seconds[before] + seconds[after]) / 2
         print(f"{'orchestration':<24} {full - bare_mean:8.1f} s, {(full - bare_mean) / full:.1%} of the run")
         if not outputs(before) == outputs(whole) == outputs(after):

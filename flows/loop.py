@@ -5,7 +5,7 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -56,7 +56,7 @@ def _run_name() -> str:
     return ", ".join(parts)
 
 
-def _was_cancelled(*_: object) -> None:
+def _was_cancelled(*_: Any, **__: Any) -> None:
     """Say how to go on; called by Prefect's runner, since the run itself is gone."""
     print(STOPPED, file=sys.stderr, flush=True)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from flows.processes import WATCH_SECONDS, end_at_once, end_with, yield_to_other_sessions
+from pipeline.databases import begin_with_template
 from pipeline.errors import GOES_ON, BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
@@ -159,11 +160,12 @@ def _serve(port: int, parent: int) -> None:
     end_with(parent)
     yield_to_other_sessions()
     from prefect.cli import app
+    from prefect.settings import get_current_settings
 
-    from flows.database import begin_with_template
-
-    begin_with_template()
-
+    settings = get_current_settings()
+    database, url = settings.home / "prefect.db", settings.server.database.connection_url
+    if url is not None and url.get_secret_value() == f"sqlite+aiosqlite:///{database}":
+        begin_with_template("prefect", database)
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     app()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pipeline.databases import begin_with_template
 from pipeline.errors import in_a_line
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
 PARENT = "experiment"
+OWN = Path("mlflow.db")
+"""The store of a project that names no other."""
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows its pages."""
 VALUES = 1000
@@ -28,7 +31,7 @@ VALUES = 1000
 
 def store_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or a SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{OWN.resolve()}"
 
 
 def curves() -> str:
@@ -66,6 +69,8 @@ class Store:
 
         logging.getLogger("mlflow").setLevel(logging.CRITICAL)
         utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
+        if store_uri() == f"sqlite:///{OWN.resolve()}":
+            begin_with_template("mlflow", OWN)
         return MlflowClient(store_uri())
 
     @cached_property
