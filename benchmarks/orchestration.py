@@ -21,6 +21,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "prefect.toml", "models", "pipeline", "flows", "presets"
@@ -76,12 +77,15 @@ def timed(command: list[str], folder: Path) -> float:
     return time.perf_counter() - began
 
 
+def timings(folder: Path) -> list[list[dict[str, Any]]]:
+    """What each chain has noted."""
+    files = folder.glob("runs/*/*/seed*/timings.jsonl")
+    return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+
+
 def parts(folder: Path, began: float, ended: float) -> str:
     """Where the time went, seen from the chain that ended last."""
-    chains = [
-        [row for row in map(json.loads, file.read_text().splitlines()) if row["step"] not in ("commit", "track")]
-        for file in folder.glob("runs/*/*/seed*/timings.jsonl")
-    ]
+    chains = [[row for row in rows if row["step"] not in ("commit", "track")] for rows in timings(folder)]
     last = max(chains, key=lambda rows: rows[-1]["began"])
     first, end = last[0]["began"], last[-1]["began"] + last[-1]["seconds"]
     steps = sum(row["seconds"] for row in last)
@@ -119,6 +123,8 @@ def main() -> None:
             print(f"{name:<24} {seconds[folder]:8.1f} s: {parts(folder, began, time.time())}", flush=True)
         full, bare_mean = seconds[whole], (seconds[before] + seconds[after]) / 2
         print(f"{'orchestration':<24} {full - bare_mean:8.1f} s, {(full - bare_mean) / full:.1%} of the run")
+        tracking = sum(row["seconds"] for rows in timings(whole) for row in rows if row["step"] == "track")
+        print(f"{'of it MLflow, artifacts':<24} {tracking:8.1f} s of processor time, {tracking / full:.1%} of the run")
         if not outputs(before) == outputs(whole) == outputs(after):
             sys.exit("the outputs differ")
 

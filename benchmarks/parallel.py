@@ -7,20 +7,17 @@ same bytes. Run it on an otherwise idle machine.
 """
 
 import argparse
-import json
 import re
 import sys
 import tempfile
 from pathlib import Path
 
-from orchestration import copy, outputs, shorten, timed
+from orchestration import copy, outputs, shorten, timed, timings
 
 
 def throughput(folder: Path) -> tuple[int, float]:
     """The number of generations, and how many a second were made."""
-    files = folder.glob("runs/*/*/seed*/timings.jsonl")
-    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    steps = [row for row in rows if row["step"] != "track"]
+    steps = [row for rows in timings(folder) for row in rows if row["step"] != "track"]
     seconds = max(row["began"] + row["seconds"] for row in steps) - min(row["began"] for row in steps)
     count = sum(row["step"] == "commit" for row in steps)
     return count, count / seconds
