@@ -12,13 +12,14 @@ from flows.processes import stop_by_signals
 from flows.progress import PLAIN, QUIET
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
-from pipeline.files import owned, read_json, write_bytes, write_text
-from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, Layout
+from pipeline.files import owned, read_json, write_bytes
+from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, RUNNER, Layout
 from pipeline.params import Params, load, schema
 from pipeline.sections import MAX_GENERATIONS
 
 WATCH_SECONDS = 5.0
 """How often a watched experiment is looked at."""
+LONGEST_WAIT = 86400.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,7 +90,7 @@ def _run(given: argparse.Namespace) -> None:
         print(f"everything is up to date: {layout.page}")
         return
     for chain in wanted:  # said now rather than after the server's start
-        with owned(layout.chain(chain)):
+        with owned(layout.chain(chain), name=RUNNER), owned(layout.chain(chain)):
             pass
 
     def meanwhile() -> None:
@@ -206,8 +207,10 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _report(given: argparse.Namespace) -> None:
-    if given.every is not None and not (given.watch and given.every > 0):
-        raise BadInput(f"--every: {given.every:g} is not allowed: it must be above 0 seconds, and goes with --watch")
+    if given.every is not None and not (given.watch and 0 < given.every <= LONGEST_WAIT):
+        raise BadInput(
+            f"--every: {given.every:g} is not allowed: it must be from 0 to {LONGEST_WAIT:g} seconds, and goes with --watch"
+        )
     params = load(Path(PARAMS))
     if given.watch:
         stop_by_signals()
@@ -234,20 +237,21 @@ def _serve(given: argparse.Namespace) -> None:
 
 
 def _preset(given: argparse.Namespace) -> None:
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(PRESETS).glob("*.yaml"))}
-    if not texts:
+    presets = {path.stem: path for path in sorted(Path(PRESETS).glob("*.yaml"))}
+    if not presets:
         raise BadInput(f"preset: there is no folder {PRESETS} here; run it from the project's root")
     if given.name == "list":
-        print("\n".join(texts))
+        print("\n".join(presets))
         return
-    if given.name not in texts:
-        raise BadInput(f"preset: {given.name!r} is not allowed: one of {', '.join(texts)}")
+    if given.name not in presets:
+        raise BadInput(f"preset: {given.name!r} is not allowed: one of {', '.join(presets)}")
+    load(presets[given.name], Path())
     target = Path(PARAMS)
     former = target.read_bytes() if target.exists() else None
-    if former is not None and former not in [text.encode() for text in texts.values()]:
+    if former is not None and former not in [path.read_bytes() for path in presets.values()]:
         write_bytes(Path("params.previous.yaml"), former)
         print("the former params.yaml, edited by hand, is kept as params.previous.yaml", file=sys.stderr)
-    write_text(target, texts[given.name])
+    write_bytes(target, presets[given.name].read_bytes())
     print(f"params.yaml is now the preset {given.name}", file=sys.stderr)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,8 @@ def failure_of(what: str, future: PrefectFuture[Any]) -> str | None:
     except RunFailed as error:
         return str(error)
     except Exception as error:
+        if isinstance(error, BrokenProcessPool):
+            return f"{what}: its process was killed, or ran out of memory"
         reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises
         return f"{what}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
     return None

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +17,11 @@ from flows.engine import run_chains
 from flows.plan import select
 from flows.progress import Progress
 from flows.views import ChainView, link_chart, link_report
-from pipeline.chains import Chain, check_arm
+from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start, timed
 from pipeline.errors import GOES_ON, STOPPED, BadInput, RunFailed
-from pipeline.files import read_json, write_text
-from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
+from pipeline.files import owned, read_json, write_text
+from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
 from pipeline.recipes import PLANNED, render, roots
@@ -44,16 +45,27 @@ def _known(arm: str) -> str:
     return arm
 
 
+def _known_seed(seed: int) -> int:
+    """The same for a seed."""
+    try:
+        check_seed(load(project_root() / PARAMS), seed)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return seed
+
+
 Arm = Annotated[str, AfterValidator(_known)]
+KnownSeed = Annotated[Seed, AfterValidator(_known_seed)]
 
 
 def _run_name() -> str:
     """What the run is called on Prefect's pages: its arms, seeds and generations."""
     given = runtime.flow_run.parameters
-    arm = given.get("arm") or "all arms"
-    parts = [arm if isinstance(arm, str) else " ".join(arm)]
-    parts += [f"{key} {given[key]}" for key in ("seeds", "generations") if given.get(key)]
-    return ", ".join(parts)
+    params = load(project_root() / PARAMS)
+    arm = given.get("arm") or list(params.arms)
+    seeds = given.get("seeds") or params.seeds
+    parts = [arm if isinstance(arm, str) else " ".join(arm), f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))}"]
+    return ", ".join([*parts, f"{given.get('generations') or params.generations} generations"])
 
 
 def _was_cancelled(*_: Any, **__: Any) -> None:
@@ -63,7 +75,7 @@ def _was_cancelled(*_: Any, **__: Any) -> None:
 
 @flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[_was_cancelled])
 def self_consuming(
-    arm: Arm | list[Arm] | None = None, seeds: list[Seed] | None = None, generations: Generations | None = None
+    arm: Arm | list[Arm] | None = None, seeds: list[KnownSeed] | None = None, generations: Generations | None = None
 ) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
@@ -77,16 +89,20 @@ def self_consuming(
     os.chdir(root)
     params = load(Path(PARAMS))
     wanted = select(params, [arm] if isinstance(arm, str) else arm, seeds, generations)
-    versions = Versions(params)
-    PREPARE(versions, params)
-    plan(versions, params, wanted)
-    remote = Remote(versions, params)
-    for stage in roots(params):
-        remote.push(stage)
-    failures = follow_chains(root, params, wanted, versions, remote)
-    link_report(params, write_report(versions, params, wanted, began))
-    remote.finish()
-    note(Layout(params.experiment).runs, "run", began, time.time() - began)
+    layout = Layout(params.experiment)
+    with ExitStack() as claimed:
+        for chain in wanted:
+            claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
+        versions = Versions(params)
+        PREPARE(versions, params)
+        plan(versions, params, wanted)
+        remote = Remote(versions, params)
+        for stage in roots(params):
+            remote.push(stage)
+        failures = follow_chains(root, params, wanted, versions, remote)
+        link_report(params, write_report(versions, params, wanted, began))
+        remote.finish()
+        note(layout.runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
 

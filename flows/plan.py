@@ -17,11 +17,15 @@ def select(params: Params, arms: list[str] | None, seeds: list[int] | None, gene
         check_seed(params, seed)
     if generations is not None and not 1 <= generations <= MAX_GENERATIONS:
         raise BadInput(f"generations: {generations} is not allowed: a number from 1 to {MAX_GENERATIONS}")
-    return {
+    selected = {
         chain: generations or params.length(chain.arm)
         for chain in chains(params)
         if chain.arm in (arms or params.arms) and chain.seed in (seeds or params.seeds)
     }
+    if not selected:
+        has = "; ".join(f"{name} has {', '.join(map(str, arm.seeds or params.seeds))}" for name, arm in params.arms.items())
+        raise BadInput(f"seed: {', '.join(map(str, seeds or []))} is not allowed for {', '.join(arms or [])}: {has}")
+    return selected
 
 
 def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:

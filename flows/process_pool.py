@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, cast
 
 from prefect.task_runners import ProcessPoolTaskRunner
 
@@ -17,17 +19,62 @@ from pipeline.machine import device_pool
 from pipeline.params import Params
 
 
+class Slots(Executor):
+    """Pools of one worker each: where a worker dies, its own task fails and no other, and a new worker takes its place."""
+
+    def __init__(self, size: int, begin: Callable[[int], ProcessPoolExecutor]) -> None:
+        self._begin = begin
+        self._pools = [begin(slot) for slot in range(size)]
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for slot in range(size):
+            self._free.put(slot)
+
+    def submit(self, task: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        """Hand a task to a worker that has none; waits for one."""
+        slot = self._free.get()
+        try:
+            future = self._pools[slot].submit(task, *arguments, **keywords)
+        except BrokenProcessPool:  # it died without a task
+            self._renew(slot)
+            future = self._pools[slot].submit(task, *arguments, **keywords)
+
+        def ended(done: Future[Any]) -> None:
+            if not done.cancelled() and isinstance(done.exception(), BrokenProcessPool):
+                self._renew(slot)
+            self._free.put(slot)
+
+        future.add_done_callback(ended)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End all workers."""
+        for pool in self._pools:
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _renew(self, slot: int) -> None:
+        self._pools[slot].shutdown(wait=False)
+        self._pools[slot] = self._begin(slot)
+
+
 class Workers(ProcessPoolTaskRunner):
-    """Prefect's process pool, with our way to start its processes."""
+    """Prefect's process pool, with our workers in it."""
 
     method = "spawn"
+    devices: tuple[str, ...] = ()
 
     def __enter__(self) -> "Workers":
         super().__enter__()
         theirs = self._executor
         assert theirs is not None  # it starts processes only when something is submitted
-        context = multiprocessing.get_context(self.method)
-        self._executor = ProcessPoolExecutor(self._max_workers, context, theirs._initializer, theirs._initargs)
+        queue: Any = theirs._initargs[0]
+
+        def begin(slot: int) -> ProcessPoolExecutor:
+            device = self.devices[slot % len(self.devices)] if self.devices else None
+            context = multiprocessing.get_context(self.method)
+            begun: Any = queue, begin_worker, (device,)
+            return ProcessPoolExecutor(1, context, theirs._initializer, begun)
+
+        self._executor = cast(ProcessPoolExecutor, Slots(self._max_workers, begin))
         return self
 
 
@@ -39,10 +86,8 @@ def process_pool(root: Path, params: Params, size: int) -> Iterator[ProcessPoolT
     A generation is a transaction, so nothing valid is lost.
     """
     preload(params)
-    method = start_method(params)
-    started = multiprocessing.get_context(method).Value("i", 0)
-    pool = Workers(size, initializer=begin_worker, initargs=(device_pool(params), started))
-    pool.method = method
+    pool = Workers(size)
+    pool.method, pool.devices = start_method(params), tuple(device_pool(params))
     with pool as runner:
         try:
             yield runner
@@ -52,16 +97,9 @@ def process_pool(root: Path, params: Params, size: int) -> Iterator[ProcessPoolT
             raise
 
 
-def begin_worker(devices: list[str], started: "Synchronized[int]") -> None:
-    """Prepare a worker process: it ends with its parent and has a GPU of its own. Ctrl-C is for the parent."""
-    take_device(devices, started)
+def begin_worker(device: str | None) -> None:
+    """Prepare a worker process: it ends with its parent and sees its own GPU alone. Ctrl-C is for the parent."""
+    if device is not None:  # said before it has looked for any
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-
-
-def take_device(devices: list[str], started: "Synchronized[int]") -> None:
-    """Let this process see the next of the GPUs alone, before it has looked for any; `started` counts the workers."""
-    if devices:
-        with started.get_lock():
-            os.environ["CUDA_VISIBLE_DEVICES"] = devices[started.value % len(devices)]
-            started.value += 1

@@ -38,7 +38,7 @@ def ray_pool(root: Path, params: Params, size: int) -> Iterator[TaskRunner[Any]]
         raise BadInput("engine.kind: 'ray' needs the extra: pip install 'self-consuming[ray]'") from None
     engine = params.engine
     with redirect_stdout(sys.stderr), _cluster(ray, engine.address or "local", _variables(root)):
-        _check(ray, engine.gpus_per_chain or 0.0)
+        _check(ray, engine.gpus_per_chain or 0.0, threads(params))
         options = {"num_cpus": threads(params), "num_gpus": engine.gpus_per_chain or 0.0, "max_retries": 0}
         with RayTaskRunner() as runner, remote_options(**options):
             yield runner
@@ -82,12 +82,13 @@ def _answering(address: str) -> str:
     return address
 
 
-def _check(ray: Any, gpus: float) -> None:
-    """Raise BadInput where chains could never start: no node has the GPUs, or not every node reaches the Prefect server."""
+def _check(ray: Any, gpus: float, cores: int) -> None:
+    """Raise BadInput where chains could never start: no node has enough, or not every node reaches the Prefect server."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    most = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
-    if gpus > most:
-        raise BadInput(f"engine.gpus_per_chain: {gpus:g} is not allowed: no node of the cluster has more than {most:g}")
+    for key, wanted, resource in (("gpus_per_chain", gpus, "GPU"), ("threads", cores, "CPU")):
+        most = max((node["Resources"].get(resource, 0.0) for node in nodes), default=0.0)
+        if wanted > most:
+            raise BadInput(f"engine.{key}: {wanted:g} is not allowed: no node of the cluster has more than {most:g}")
     api = os.environ.get("PREFECT_API_URL", "")
     if urlsplit(api).hostname in ("127.0.0.1", "localhost") and len({node["NodeManagerAddress"] for node in nodes}) > 1:
         raise BadInput(

@@ -1,8 +1,10 @@
 """What people watch a run by: MLflow's curves and the run's page in Prefect, brought up to date every few seconds."""
 
+import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect import task
@@ -11,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from pipeline.chains import Chain
 from pipeline.clock import note
+from pipeline.errors import in_a_line
 from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
@@ -18,6 +21,8 @@ from pipeline.params import Params
 from pipeline.tracking.chain import ChainTracker
 from pipeline.tracking.store import Store, curves
 
+T = TypeVar("T")
+log = logging.getLogger("self-consuming")
 UPDATE_SECONDS = 10.0
 SHARE_OF_TIME = 0.01
 """At most what showing a chain may take of the time of a run."""
@@ -27,6 +32,15 @@ SHARE_OF_TIME = 0.01
 def track(tracker: ChainTracker, folders: list[Path]) -> None:
     """Log metrics and pictures of finished generations in MLflow."""
     tracker.store.attempt(lambda: tracker.track(folders))
+
+
+def attempt(act: Callable[[], T]) -> T | None:
+    """Show something on Prefect's page; a page that lacks something is no reason to end a run."""
+    try:
+        return act()
+    except Exception as error:
+        log.warning("Prefect's page lacks something (%s)", in_a_line(error))
+        return None
 
 
 class ChainView:
@@ -60,9 +74,7 @@ class ChainView:
             {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
             for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)
         ]
-        create_table_artifact(rows, f"{self._key}-generations", f"{self.chain}: its generations")
-        if address := self.tracker.address():
-            create_link_artifact(address, f"{self.chain} in MLflow", f"{self._key}-curves", f"`{curves()}`")
+        attempt(lambda: create_table_artifact(rows, f"{self._key}-generations", f"{self.chain}: its generations"))
 
     @property
     def _key(self) -> str:
@@ -75,9 +87,13 @@ class ChainView:
         self._new = []
         percent, text = 100 * generation / self.generations, f"{self.chain}: generation {generation} of {self.generations}"
         if self._progress is None:
-            self._progress = cast(UUID, create_progress_artifact(percent, self._key, text))
+            self._progress = cast(UUID | None, attempt(lambda: create_progress_artifact(percent, self._key, text)))
+            if address := self.tracker.address():
+                link = f"{self.chain} in MLflow", f"{self._key}-curves", f"`{curves()}`"
+                attempt(lambda: create_link_artifact(address, *link))
         else:
-            update_progress_artifact(self._progress, percent, text)
+            known = self._progress
+            attempt(lambda: update_progress_artifact(known, percent, text))
         seconds = time.process_time() - used
         note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
         return seconds
@@ -86,10 +102,12 @@ class ChainView:
 def link_chart(params: Params, address: str | None) -> None:
     """Link to the curves of all chains on the page of the flow run."""
     if address:
-        create_link_artifact(address, "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`")
+        attempt(
+            lambda: create_link_artifact(address, "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`")
+        )
 
 
 def link_report(params: Params, path: Path) -> None:
     """Link to the report on the page of the flow run."""
     key = f"{params.experiment}-report"
-    create_link_artifact(path.resolve().as_uri(), "report", key, f"{Layout(params.experiment).reports}")
+    attempt(lambda: create_link_artifact(path.resolve().as_uri(), "report", key, f"`{path}`, in the project's folder"))

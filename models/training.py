@@ -107,8 +107,8 @@ def train(
 ) -> Denoiser:
     """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
 
-    With a checkpoint, the state is kept whenever `images` more have been seen, and a training that was stopped goes on from
-    there, to the same bits. The mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
+    With a checkpoint, the state is kept whenever `images` more have been seen, and at the end; a training that was stopped goes
+    on from there, to the same bits. The mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
     """
     curve = [] if curve is None else curve
     model = deepcopy(denoiser).requires_grad_(True).to(data.device)
@@ -137,7 +137,8 @@ def train(
             seen = losses[: step % CHUNK_STEPS + 1]
             _check_finite(seen, step, budget)
             curve.append(float(seen.mean()))
-        if checkpoint and (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= images:
+        due = (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= images
+        if checkpoint and (due or step + 1 == budget.steps):
             kept = step + 1
             checkpoint.keep(_state(kept, model, average, optimizer) | {"curve": torch.tensor(curve), "losses": losses.cpu()})
     return average

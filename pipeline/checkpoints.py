@@ -1,4 +1,4 @@
-"""Checkpoints inside a long training: one file beside the generation, no output of it, gone when the training is done."""
+"""Checkpoints inside long trainings: a file for each beside the generation, no output of it, gone when that is done."""
 
 import hashlib
 import logging
@@ -39,6 +39,13 @@ class FileCheckpoint:
         """Write the state, atomically."""
         write_bytes(self.path, save(state, metadata={NAME: self.training}))
 
-    def remove(self) -> None:
-        """The training is done: its state is of no more use."""
-        self.path.unlink(missing_ok=True)
+
+def location(work: Path, purpose: str) -> Path:
+    """Where the state of a training is kept, beside the folder that a generation comes into being in."""
+    return work.with_name(f"{work.name}-{purpose}.safetensors")
+
+
+def remove(work: Path) -> None:
+    """The generation is done: the states of its trainings are of no more use."""
+    for path in work.parent.glob(location(work, "*").name):
+        path.unlink()

@@ -3,6 +3,7 @@
 They are loaded before params.yaml is checked, in every process, and are dependencies of every generation.
 """
 
+import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -12,7 +13,8 @@ from pydantic import Field
 
 from pipeline.errors import BadInput, in_a_line
 
-Extension = Annotated[str, Field(pattern=r"^[\w.-][\w./-]*\.py$")]
+PATTERN = r"^[\w.-][\w./-]*\.py$"
+Extension = Annotated[str, Field(pattern=PATTERN)]
 """A Python file's path in the project."""
 
 
@@ -20,8 +22,8 @@ def extend(paths: Any, root: Path) -> None:
     """Run the files, each once a process. Raises BadInput for one that is not there or fails; what is no list is left alone."""
     for path in paths if isinstance(paths, list) else []:
         name = f"self_consuming_extension.{path}"
-        if name in sys.modules or not isinstance(path, str) or not path.endswith(".py"):
-            continue
+        if name in sys.modules or not isinstance(path, str) or not re.match(PATTERN, path):
+            continue  # what is no path in the project is refused with the rest of params.yaml, and not run before
         spec = spec_from_file_location(name, root / path)
         if spec is None or spec.loader is None or not (root / path).is_file():
             raise BadInput(f"extensions: {path!r} is not allowed: there is no such file in the project")

@@ -6,7 +6,7 @@ Both drivers end up here: the Prefect flow step by step, `dvc repro` through `py
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline import machine, steps
+from pipeline import checkpoints, machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
@@ -30,6 +30,7 @@ def make_base(params: Params, seed: int) -> None:
     layout = Layout(params.experiment)
     with timed(layout.runs, "base", seed=seed), said_of(f"base model of seed {seed}"), staged(layout.base(seed)) as work:
         steps.train_base(params, seed, work)
+    checkpoints.remove(work)
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def transaction(params: Params, chain: Chain, generation: int) -> Iterator[Job]:
     machine.fix(params)
     with staged(Layout(params.experiment).generation(chain, generation)) as work:
         yield Job(params, chain, generation, work)
+    checkpoints.remove(work)
 
 
 def run_step(job: Job, name: str) -> None:

@@ -52,7 +52,7 @@ def absent(experiment: str) -> list[str]:
 
 def drop_damaged_locks() -> list[Path]:
     """Remove locks that a kill in the middle of DVC's writing has cut: what they recorded counts as never committed."""
-    locks = [Path(LOCK), *Path("runs").glob(f"*/*/seed*/g*/{LOCK}")]
+    locks = [Path(LOCK), *Path("runs").glob(f"*/*/seed*/g*/{LOCK}"), *Path("studies").glob(f"*/{LOCK}")]
     damaged = [path for path in locks if path.exists() and not _read(path)]
     for path in damaged:
         path.unlink()

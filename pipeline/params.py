@@ -5,6 +5,7 @@ The keys are declared in `pipeline.sections`; `schema()` prints the same as a JS
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,8 @@ from pipeline.sections import (
 
 DIGITS, MIN_REFERENCE = 1797, 150
 """scikit-learn's digits, and how many must be left to report by."""
+MOST_SAMPLES = 1_000_000_000
+"""More in one generation is a slip of the pen."""
 
 
 class Params(Section):
@@ -68,7 +71,7 @@ class Params(Section):
             )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ from each other, got {self.seeds}")
-        reserved = {"base", "data", "compare"} & set(self.arms)
+        reserved = {"base", "data", "compare", "planned", "chained"} & set(self.arms)
         if reserved:
             raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
         if self.experiment == "gallery":
@@ -90,7 +93,13 @@ class Params(Section):
             raise ValueError(f"arms.{name}.loop: {arm.loop!r} is not allowed: data.kind {self.data.kind} has no fresh data")
         if arm.guidance == "auto" and self.evaluation.selection is None:
             raise ValueError("evaluation.selection: is missing; guidance auto chooses by so many held-out real samples")
-        given = min(self.handed_on(name, generation) for generation in range(1, self.length(name) + 1))
+        handed_on = [self.handed_on(name, generation) for generation in range(1, self.length(name) + 1)]
+        if max(handed_on) > MOST_SAMPLES:
+            raise ValueError(
+                f"arms.{name}.n_synthetic: more than {MOST_SAMPLES} samples are not allowed; its rule gives more in generation"
+                f" {next(number for number, n in enumerate(handed_on, 1) if n > MOST_SAMPLES)} (at_most limits it)"
+            )
+        given = min(handed_on)
         if arm.synthetic_share and given < round(arm.synthetic_share * self.data.n_real):
             raise ValueError(
                 f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
@@ -116,12 +125,16 @@ class Params(Section):
         if isinstance(rule, int):
             return rule
         start = rule.start if rule.start is not None else (rule.times_real or 0) * self.data.n_real
-        grown = max(1, round(start * rule.factor ** (generation - 1)))
-        return min(grown, rule.at_most or grown)
+        most = rule.at_most or MOST_SAMPLES + 1
+        grown = math.log(start) + (generation - 1) * math.log(rule.factor)  # the number itself may be beyond all numbers
+        return most if grown > math.log(most) else min(most, max(1, round(start * rule.factor ** (generation - 1))))
 
 
-def load(path: Path) -> Params:
-    """Read and check a params file. Raises BadInput with one line: which key, which value, what is allowed."""
+def load(path: Path, root: Path | None = None) -> Params:
+    """Read and check a params file, whose project is `root` or the folder that it lies in.
+
+    Raises BadInput with one line: which key, which value, what is allowed.
+    """
     try:
         with path.open(encoding="utf-8") as file:
             raw = YAML(typ="safe", pure=True).load(file)
@@ -131,7 +144,7 @@ def load(path: Path) -> Params:
         raise BadInput(f"{path.name}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path.name}: must hold keys and values, got {type(raw).__name__}")
-    extend(raw.get("extensions"), path.parent)
+    extend(raw.get("extensions"), root or path.parent)
     return parse(raw, path.name)
 
 

@@ -1,6 +1,7 @@
 """The recipes: every generation's dvc.yaml, rendered from params.yaml by one pure function."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -8,8 +9,8 @@ from pathlib import Path
 
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
-from pipeline.files import write_text
-from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, SYNTHETIC, Layout
+from pipeline.files import owner, write_text
+from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, RUNNER, SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
@@ -18,19 +19,23 @@ PYTHON = 'PATH=".venv/bin:$PATH" python'
 
 CODE = (
     "models",
+    "pipeline/chains.py",
     "pipeline/checkpoints.py",
     "pipeline/compute.py",
     "pipeline/datasets.py",
     "pipeline/measures/evaluation.py",
     "pipeline/measures/features.py",
     "pipeline/files.py",
+    "pipeline/generation.py",
     "pipeline/hooks.py",
     "pipeline/measures/kernel.py",
     "pipeline/machine.py",
     "pipeline/measures/metrics.py",
     "pipeline/mixing.py",
     "pipeline/measures/neighbours.py",
+    "pipeline/params.py",
     "pipeline/pictures.py",
+    "pipeline/sections.py",
     "pipeline/seeds.py",
     "pipeline/measures/sliced.py",
     "pipeline/steps.py",
@@ -91,8 +96,8 @@ def roots(params: Params) -> list[str]:
 def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:
     """Write the recipes of all generations that are missing or differ, and take away those that params.yaml has no longer.
 
-    Data and locks stay. `longer` extends chains beyond params.yaml's number of generations. Says whether recipes that DVC may
-    have read already were wrong.
+    Data and locks stay, and so do the recipes of chains that another run is making. `longer` extends chains beyond
+    params.yaml's number of generations. Says whether recipes that DVC may have read already were wrong.
     """
     layout = Layout(params.experiment)
     wanted = lengths(params, longer)
@@ -101,7 +106,10 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:
         for chain, length in wanted.items()
         for number in range(1, length + 1)
     }
-    there = {path: path.read_text(encoding="utf-8") for path in layout.runs.glob(f"*/seed*/g*/{RECIPE}")}
+    others = {folder for folder in layout.runs.glob("*/seed*") if owner(folder, RUNNER) not in (None, os.getpid())}
+    texts = {path: text for path, text in texts.items() if path.parents[1] not in others}
+    found = [path for path in layout.runs.glob(f"*/seed*/g*/{RECIPE}") if path.parents[1] not in others]
+    there = {path: path.read_text(encoding="utf-8") for path in found}
     chain_folders = {layout.chain(chain) for chain in wanted}
     for surplus in there.keys() - texts.keys():
         surplus.unlink()

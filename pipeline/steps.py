@@ -19,7 +19,7 @@ from models.training import CHUNK_STEPS
 from models.training import train as fit
 from pipeline import compute
 from pipeline.chains import Chain, remembered
-from pipeline.checkpoints import FileCheckpoint
+from pipeline.checkpoints import FileCheckpoint, location
 from pipeline.datasets import Array, Points, dataset, decode, encode
 from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
 from pipeline.hooks import HOOKS, Context
@@ -218,12 +218,11 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
         trained = fit(denoiser, tensor, budget, seed_of, curve=curve)
         _add_losses(job, purpose, curve)
         return trained
-    path = job.work.with_name(f"{job.work.name}-{purpose}.safetensors")
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
-    checkpoint = FileCheckpoint(path, code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode())
+    belongs = code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode()
+    checkpoint = FileCheckpoint(location(job.work, purpose), *belongs)
     trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
-    checkpoint.remove()
     _add_losses(job, purpose, curve)
     return trained
 

@@ -1,15 +1,13 @@
 """How far every chain is: complete, being made, or stopped before its end."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline.chains import Chain, lengths
-from pipeline.layout import OWNER, Layout
+from pipeline.files import owner
+from pipeline.layout import Layout
 from pipeline.params import Params
-
-KERNEL_LOCKS = Path("/proc/locks")
 
 
 def progress(params: Params, results: pd.DataFrame, longer: dict[Chain, int] | None = None) -> list[dict[str, Any]]:
@@ -26,7 +24,7 @@ def progress(params: Params, results: pd.DataFrame, longer: dict[Chain, int] | N
 def _unfinished(layout: Layout, chain: Chain, done: int) -> str:
     """What is going on with a chain that is not complete."""
     following = layout.generation(chain, done + 1)
-    if _owned(layout.chain(chain)):
+    if owner(layout.chain(chain)) is not None:
         return f"running, generation {done + 1}"
     if layout.failure(chain).exists():
         return f"failed: {layout.failure(chain).read_text(encoding='utf-8')}"
@@ -35,12 +33,3 @@ def _unfinished(layout: Layout, chain: Chain, done: int) -> str:
     if following.exists() and any(following.glob("*.json")):
         return f"generation {done + 1} on disk is of other params or code"
     return f"stopped before generation {done + 1}" if done else "not begun"
-
-
-def _owned(folder: Path) -> bool:
-    """Whether a process of this machine is working on the chain: asked of the kernel, since trying the lock could refuse it."""
-    try:
-        inode, locks = (folder / OWNER).stat().st_ino, KERNEL_LOCKS.read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return any(" FLOCK " in line and f":{inode} " in line for line in locks.splitlines())

@@ -5,7 +5,7 @@ from pipeline.layout import PRESETS, RECIPE
 from pipeline.recipes import CODE, PYTHON
 from pipeline.studies.study import Study
 
-OWN_CODE = ("pipeline/generation.py", "pipeline/studies/study.py", "pipeline/measures/theory.py")
+OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")
 
 
 def recipe(study: Study) -> str:
@@ -14,7 +14,8 @@ def recipe(study: Study) -> str:
     axes = "".join(f"      {axis}: ${{axes.{axis}}}\n" for axis in study.file.axes)
     values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
-    code = sorted([*CODE, *OWN_CODE, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
+    extensions = study.params(0).extensions or []
+    code = sorted([*CODE, *OWN_CODE, *extensions, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
     deps = "".join(f"    - {path}\n" for path in code)
     read = "".join(
         f"      - {name}\n" for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set

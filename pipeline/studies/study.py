@@ -22,8 +22,9 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline import machine, steps
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
+from pipeline.extensions import extend
 from pipeline.files import read_json, write_json, write_text
-from pipeline.layout import PRESETS
+from pipeline.layout import PARAMS, PRESETS
 from pipeline.measures import evaluation
 from pipeline.params import Params, parse
 from pipeline.sections import Name, Section, Seed
@@ -121,12 +122,15 @@ class Study:
             section = raw
             for parent in parents:
                 section = section.setdefault(parent, {})
+                if not isinstance(section, dict):
+                    raise BadInput(f"{self.folder / PARAMS}: changes.{name}: {parent} in {preset} is no section")
             section[last] = value
+        extend(raw.get("extensions"), Path())
         raw["seeds"] = [seed]
         for arm in raw["arms"].values():
             arm.pop("seeds", None)
         raw["arms"][PLAIN] = {"loop": "augmentation", "strategy": "standard"}
-        return parse(raw, f"{self.folder / 'params.yaml'} and {preset}")
+        return parse(raw, f"{self.folder / PARAMS} and {preset}")
 
     def results(self) -> pd.DataFrame:
         """The rows of all points that are there, with a column for each axis."""
@@ -141,10 +145,10 @@ def key(at: dict[str, Any]) -> str:
 
 def load_study(name: str) -> Study:
     """Read a study's file. Raises BadInput."""
-    there = sorted(path.parent.name for path in FOLDER.glob("*/params.yaml"))
+    there = sorted(path.parent.name for path in FOLDER.glob(f"*/{PARAMS}"))
     if name not in there:
         raise BadInput(f"study: {name!r} is not allowed: one of {', '.join(there)}")
-    path = FOLDER / name / "params.yaml"
+    path = FOLDER / name / PARAMS
     try:
         study = Study(name, StudyFile.model_validate(_read(path)))
     except ValidationError as error:
@@ -169,9 +173,9 @@ def variant(name: str, preset: str | None) -> str:
     if preset not in there:
         raise BadInput(f"preset: {preset!r} is not allowed: one of {', '.join(there)}")
     other = f"{name}-{preset}"
-    path = FOLDER / other / "params.yaml"
+    path = FOLDER / other / PARAMS
     if not path.exists():
-        text = (study.folder / "params.yaml").read_text(encoding="utf-8")
+        text = (study.folder / PARAMS).read_text(encoding="utf-8")
         write_text(path, re.sub(r"^preset: \S+", f"preset: {preset}", text, count=1, flags=re.M))
     try:
         load_study(other)
@@ -206,7 +210,7 @@ def _elsewhere() -> Iterator[None]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError) as error:
+    except (OSError, YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: must hold keys and values")

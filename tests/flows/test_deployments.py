@@ -61,10 +61,15 @@ def at_work(folder: Path) -> list[Path]:
 
 def test_served_deployments_are_run_and_cancelled_by_prefects_own_commands(project):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
+    points = copy.folder / "studies/pollution/params.yaml"
+    points.write_text(re.sub(r"share: .*", "share: [0.0]", re.sub(r"seed: .*", "seed: [0]", points.read_text())))
     with served(copy) as api:
         watched = copy.run("prefect", "deployment", "run", "self-consuming/sims", "--watch", **api)
         assert "Completed" in watched
         assert (copy.folder / "runs/smoke/sims/seed0/g001/dvc.lock").exists()
+        watched = copy.run("prefect", "deployment", "run", "study/pollution", "--param", "preset=smoke", "--watch", **api)
+        assert "Completed" in watched
+        assert (copy.folder / "studies/pollution-smoke/points/0-0.0.json").exists()
 
         said = copy.run("prefect", "deployment", "run", "self-consuming/compare", "--param", "generations=99", **api)
         run = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)

@@ -2,23 +2,41 @@
 
 import multiprocessing
 import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
-from flows.process_pool import take_device
+from flows.process_pool import Slots, begin_worker
 from pipeline import machine
 from pipeline.params import load
 
 
-def test_workers_take_the_gpus_in_turn(monkeypatch):
-    started = multiprocessing.get_context("spawn").Value("i", 0)
-    taken = []
-    for _ in range(3):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "unset")
-        take_device(["2", "5"], started)
-        taken.append(os.environ["CUDA_VISIBLE_DEVICES"])
-    assert taken == ["2", "5", "2"]
+@pytest.fixture
+def slots() -> Iterator[Slots]:
+    def begin(slot: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker, (["2", "5"][slot],))
+
+    pools = Slots(2, begin)
+    yield pools
+    pools.shutdown()
+
+
+def test_every_worker_sees_a_gpu_of_its_own(slots):
+    barrier = [slots.submit(time.sleep, 0.5) for _ in range(2)]
+    assert [each.result() for each in barrier] == [None, None]
+    seen = [slots.submit(os.getenv, "CUDA_VISIBLE_DEVICES") for _ in range(2)]
+    assert sorted(each.result() for each in seen) == ["2", "5"]
+
+
+def test_a_worker_that_dies_takes_no_other_task_with_it_and_another_takes_its_place(slots):
+    longer, dead = slots.submit(time.sleep, 2), slots.submit(os._exit, 9)
+    assert isinstance(dead.exception(), BrokenProcessPool)
+    assert slots.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "5"
+    assert longer.result() is None
 
 
 @pytest.mark.parametrize(
