@@ -187,13 +187,18 @@ def _status(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
-    from pipeline.locks import finished
+    from pipeline.locks import beyond, finished
     from pipeline.verification import differences
 
     params = load(Path(PARAMS))
     wrong = checked = 0
     for chain in select(params, [given.arm] if given.arm else None, None, None):
-        for number, _ in enumerate(finished(params, chain, MAX_GENERATIONS), start=1):
+        made = finished(params, chain, MAX_GENERATIONS)
+        if later := beyond(params, chain, len(made)):
+            wrong += 1
+            gap = Layout(params.experiment).generation(chain, len(made) + 1)
+            print(f"{gap}: is not committed, or not from the one before; {later[0].name} to {later[-1].name} came after it")
+        for number, _ in enumerate(made, start=1):
             if given.generation not in (None, number):
                 continue
             checked += 1
@@ -224,9 +229,11 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _track(given: argparse.Namespace) -> None:
-    from pipeline.tracking.chain import rebuild
+    from pipeline.tracking import chain, point
 
-    print(f"{rebuild(load(Path(PARAMS)))} chains tracked")
+    print(f"{chain.rebuild(load(Path(PARAMS)))} chains tracked")
+    if points := point.rebuild():
+        print(f"{points} points of studies tracked")
 
 
 def _serve(given: argparse.Namespace) -> None:

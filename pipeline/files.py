@@ -66,6 +66,15 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a row of metrics; those of a list have their place in the name, as mode_shares.07."""
+    flat = {key: value for key, value in row.items() if isinstance(value, int | float)}
+    for key, values in row.items():
+        if isinstance(values, list):
+            flat |= {f"{key}.{place:02d}": value for place, value in enumerate(values) if isinstance(value, int | float)}
+    return flat
+
+
 def write_array(path: Path, array: NDArray[np.generic]) -> None:
     """Write an array as .npy, atomically and without pickles."""
     buffer = BytesIO()

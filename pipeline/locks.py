@@ -16,6 +16,12 @@ def digests(folder: Path) -> dict[str, str]:
     return {Path(path).name: md5 for path, md5 in _hashes(_locked(folder), "outs").items()}
 
 
+def sources(folder: Path) -> dict[Path, str]:
+    """The md5 of the data and models that a generation's lock says it was made from."""
+    deps = _hashes(_locked(folder), "deps")
+    return {Path(path): md5 for path, md5 in deps.items() if path.startswith("runs/") and Path(path).suffix != ""}
+
+
 def outputs(target: str) -> dict[Path, str]:
     """The md5 of each output that the locks record of a stage of the root, or of the recipe at a path."""
     path = Path(target)
@@ -40,6 +46,13 @@ def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
         output = _hashes(stage, "outs")[str(folder / SYNTHETIC)]
         found.append(folder)
     return found
+
+
+def beyond(params: Params, chain: Chain, number: int) -> list[Path]:
+    """The folders of a chain's generations of today's params that are committed, beyond the first `number`."""
+    values, layout = {PARAMS: decisive(params, chain)}, Layout(params.experiment)
+    folders = (layout.generation(chain, later) for later in range(number + 1, params.length(chain.arm) + 1))
+    return [folder for folder in folders if _locked(folder).get("params") == values]
 
 
 def absent(experiment: str) -> list[str]:

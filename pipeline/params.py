@@ -153,11 +153,11 @@ def parse(raw: dict[str, Any], source: str = "params") -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        # an unknown key first: it explains the missing one beside it
-        errors: list[Any] = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+        errors: list[Any] = sorted(error.errors(include_url=False), key=_rank)
         same = [each for each in errors if _key(each) == _key(errors[0])]
-        others = f" (and {len(errors) - len(same)} more)" if len(errors) > len(same) else ""
-        raise BadInput(f"{source}: {_describe(same)}{others}") from None
+        same = [each for each in same if _rank(each) == _rank(same[0])]
+        others = len([each for each in errors if _key(each) != _key(errors[0])])
+        raise BadInput(f"{source}: {_describe(same)}{f' (and {others} more)' * (others > 0)}") from None
 
 
 def schema() -> str:
@@ -174,6 +174,11 @@ BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[k
 """Pydantic's own words for the branches of a union, which are no keys of the file."""
 
 
+def _rank(error: Any) -> int:
+    """An unknown key comes first, and last that a section is no number, where it could have been one."""
+    return 0 if error["type"] == "extra_forbidden" else 2 if isinstance(error["input"], dict) and "int" in error["type"] else 1
+
+
 def _key(error: Any) -> str:
     """The dotted key that an error is about, without pydantic's own words for the branches of a union."""
     parts = list(error["loc"])
@@ -181,7 +186,7 @@ def _key(error: Any) -> str:
         del parts[1]  # the kind, which is no level of the file
     if error["type"].startswith("union_tag"):
         parts.append("kind")
-    return ".".join(str(part) for part in parts if part not in BRANCHES)
+    return ".".join(str(part) for part in parts if part not in BRANCHES and "(" not in str(part))
 
 
 def _describe(errors: list[Any]) -> str:

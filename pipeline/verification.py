@@ -9,7 +9,7 @@ from pipeline.cache import md5_of
 from pipeline.chains import Chain
 from pipeline.generation import said_of
 from pipeline.layout import BASE, Layout
-from pipeline.locks import digests
+from pipeline.locks import digests, sources
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job, train_base
 
@@ -23,6 +23,9 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     folder = layout.generation(chain, generation)
     recorded = digests(folder)
     found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if md5_of(folder / name) != recorded[name]]
+    changed = [path for path, md5 in sources(folder).items() if md5_of(path) != md5]
+    if changed:  # from these a recomputation could only give something else
+        return found + [f"{path}: differs from what {folder} was made from" for path in changed]
     machine.fix(params)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)

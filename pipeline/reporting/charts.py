@@ -45,6 +45,8 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
                 traces += _prediction(params, str(arm), colour)
     if name == "fid":
         traces += _lines(marks, int(results["generation"].max()))
+    elif name in marks.floors:
+        traces.append(_floor(marks.floors[name], marks.floor_n, int(results["generation"].max())))
     values = results[name].dropna()
     positive = bool((values > 0).all())
     wide = positive and bool(values.max() > 10 * values.min())
@@ -102,13 +104,22 @@ def _prediction(params: Params, arm: str, colour: str) -> list[Trace]:
 
 def _lines(marks: Yardsticks, last: int) -> list[Trace]:
     """The floor, the control's mean and generation 1 of the plain arm, as level lines over all generations."""
-    levels = [(f"real against real, {marks.floor_n} samples", marks.floor, {"color": GREY, "dash": "dot"})]
+    traces = [_floor(marks.floor, marks.floor_n, last)]
+    levels = []
     if marks.control is not None:
         levels.append(("mean of the control", marks.control, {"color": GREEN, "dash": "dot"}))
     if marks.first is not None:
         levels.append((f"generation 1 of {marks.first_arm}", marks.first, {"color": GREY, "dash": "dashdot"}))
-    x = list(range(1, last + 1))
-    return [_line(label, x, _short(pd.Series([level] * len(x))), style | {"width": 1.5}) for label, level, style in levels]
+    return traces + [_level(label, level, last, style) for label, level, style in levels]
+
+
+def _floor(level: float, n: int, last: int) -> Trace:
+    """What real samples measure, which is what their finite number alone costs."""
+    return _level(f"real against real, {n} samples", level, last, {"color": GREY, "dash": "dot"})
+
+
+def _level(label: str, level: float, last: int, style: Trace) -> Trace:
+    return _line(label, list(range(1, last + 1)), _short(pd.Series([level] * last)), style | {"width": 1.5})
 
 
 def _line(label: str, x: list[int], y: list[float | None], style: Trace) -> Trace:

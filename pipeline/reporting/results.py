@@ -59,6 +59,8 @@ class Yardsticks:
     first: float | None
     control: float | None
     control_std: float | None
+    floors: dict[str, float]
+    """Of the other metrics, by their names."""
 
 
 def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
@@ -74,6 +76,7 @@ def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
+        floors={name: value for name, value in facts.get("floors", {}).items() if isinstance(value, int | float)},
     )
 
 

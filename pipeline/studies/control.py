@@ -8,7 +8,7 @@ measured, on a stream that nothing is reported by, and q_s is corrected by what 
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -103,6 +103,18 @@ class Settings(Section):
     guidance: Annotated[float, Field(gt=0, le=100)]
     corrections: Annotated[int, Field(ge=0, le=20)]
     pool: Annotated[int, Field(ge=1, le=100)]
+
+
+def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> None:
+    """Raise ValueError where the group is no part of the modes or classes, or has another share of the truth than is said."""
+    source = dataset(params)
+    count = len(source.truth.shares) if isinstance(source, Points) else int(source.reference.labels.max()) + 1
+    group = set(settings.group)
+    if max(group) >= count or len(group) == count:
+        raise ValueError(f"settings.group: {settings.group} is not allowed: some, but not all, of 0 to {count - 1}")
+    share = float(source.truth.shares[sorted(group)].sum()) if isinstance(source, Points) else settings.real_share
+    if abs(share - settings.real_share) > 1e-6:
+        raise ValueError(f"settings.real_share: {settings.real_share:g} is not allowed: the truth's is {share:g}")
 
 
 def point(bench: Bench) -> list[Row]:

@@ -23,6 +23,7 @@ from pipeline.layout import BASE
 from pipeline.machine import device_of
 from pipeline.measures.evaluation import fid
 from pipeline.measures.intervals import bootstrap
+from pipeline.params import Params
 from pipeline.reporting.figures import band
 from pipeline.sections import Guidance, Section, Seed
 from pipeline.steps import draw, load_model
@@ -56,6 +57,17 @@ class Settings(Section):
     budgets: Annotated[list[Annotated[int, Field(ge=CHUNK_STEPS, multiple_of=CHUNK_STEPS)]], Field(min_length=1)]
     guidances: Annotated[list[Guidance], Field(min_length=1)]
     strategies: Annotated[list[Literal["sims", "neon"]], Field(min_length=1)]
+
+
+def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> None:
+    """Raise ValueError unless there are seeds to choose by and others to report by."""
+    strange = set(settings.selection_seeds) - set(axes["seed"])
+    if strange:
+        raise ValueError(f"settings.selection_seeds: {min(strange)} is not allowed: axes.seed has {axes['seed']}")
+    if set(axes["seed"]) == set(settings.selection_seeds):
+        raise ValueError(
+            f"settings.selection_seeds: {settings.selection_seeds} is not allowed: no other seed is left to report by"
+        )
 
 
 def point(bench: Bench) -> list[Row]:

@@ -2,34 +2,51 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import BadInput
-from pipeline.sections import Section
+from pipeline.params import Params
+from pipeline.sections import Count, Name, Section, Seed
 from pipeline.studies import control, improvement, pollution, prophylaxis
 from pipeline.studies.study import Point, Study, Summary, wrong
+
+Share = Annotated[float, Field(ge=0, le=100)]
+Target = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of study: its axes and settings, how a point is made, what is said and shown of (settings, all points' rows)."""
+    """A kind of study.
 
-    axes: tuple[str, ...]
+    Attributes:
+        axes: the study's axes, in their order, with the type of their values.
+        settings: what its file must set.
+        point: makes one point.
+        summary: what is said of (settings, all points' rows).
+        plot: what is shown of them.
+        check: raises ValueError where settings, params and axes do not fit together.
+    """
+
+    axes: dict[str, Any]
     settings: type[Section]
     point: Point
     summary: Callable[[Any, pd.DataFrame], Summary]
     plot: Callable[[Any, pd.DataFrame], Figure]
+    check: Callable[[Any, Params, dict[str, list[Any]]], None] = lambda settings, params, axes: None
 
 
 KINDS = {
-    "improvement": Kind(("seed", "n"), improvement.Settings, improvement.point, improvement.summary, improvement.plot),
-    "prophylaxis": Kind(("arm", "seed"), prophylaxis.Settings, prophylaxis.point, prophylaxis.summary, prophylaxis.plot),
-    "pollution": Kind(("seed", "share"), pollution.Settings, pollution.point, pollution.summary, pollution.plot),
-    "control": Kind(("seed", "target"), control.Settings, control.point, control.summary, control.plot),
+    name: Kind(axes, kind.Settings, kind.point, kind.summary, kind.plot, *checks)
+    for name, kind, axes, checks in (
+        ("improvement", improvement, {"seed": Seed, "n": Count}, [improvement.check]),
+        ("prophylaxis", prophylaxis, {"arm": Name, "seed": Seed}, [prophylaxis.check]),
+        ("pollution", pollution, {"seed": Seed, "share": Share}, []),
+        ("control", control, {"seed": Seed, "target": Target}, [control.check]),
+    )
 }
 
 
@@ -38,9 +55,20 @@ def kind_of(study: Study) -> tuple[Kind, Any]:
     path, kind = study.folder / "params.yaml", KINDS.get(study.file.kind)
     if kind is None:
         raise BadInput(f"{path}: kind: {study.file.kind!r} is not allowed: one of {', '.join(KINDS)}")
-    if tuple(study.file.axes) != kind.axes:
+    if list(study.file.axes) != list(kind.axes):
         raise BadInput(f"{path}: axes: {', '.join(study.file.axes)} is not allowed: they must be {', '.join(kind.axes)}")
+    for axis, kind_of_value in kind.axes.items():
+        for place, value in enumerate(study.file.axes[axis]):
+            try:
+                TypeAdapter(kind_of_value).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise wrong(path, error, f"axes.{axis}.{place}") from None
     try:
-        return kind, kind.settings.model_validate(study.file.settings)
+        settings = kind.settings.model_validate(study.file.settings)
     except ValidationError as error:
         raise wrong(path, error, "settings.") from None
+    try:
+        kind.check(settings, study.params(0), study.file.axes)
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}") from None
+    return kind, settings

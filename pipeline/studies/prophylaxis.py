@@ -1,5 +1,7 @@
 """Study `prophylaxis`: whole chains, arm beside arm, seed beside seed: who goes MAD, and who does not."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from pipeline.files import read_json
 from pipeline.generation import make_generation
 from pipeline.layout import METRICS, Layout
 from pipeline.measures.intervals import Interval, bootstrap, log_slope
+from pipeline.params import Params
 from pipeline.reporting.figures import band
 from pipeline.reporting.results import TAIL
 from pipeline.sections import Name, Section
@@ -23,6 +26,15 @@ class Settings(Section):
     """`settings` of the study's file: the arm that all are measured by."""
 
     control: Name
+
+
+def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> None:
+    """Raise ValueError where an arm is not there, or the control is none of the arms."""
+    for arm in axes["arm"]:
+        if arm not in params.arms:
+            raise ValueError(f"axes.arm: {arm!r} is not allowed: the preset with the changes has {', '.join(params.arms)}")
+    if settings.control not in axes["arm"]:
+        raise ValueError(f"settings.control: {settings.control!r} is not allowed: axes.arm has {', '.join(axes['arm'])}")
 
 
 def point(bench: Bench) -> list[Row]:

@@ -51,7 +51,7 @@ class StudyFile(Section):
     kind: str
     preset: Name
     changes: dict[str, Any] = Field(default_factory=dict)
-    axes: dict[str, list[Value]]
+    axes: dict[str, Annotated[list[Value], Field(min_length=1)]]
     settings: dict[str, Any] = Field(default_factory=dict)
 
 

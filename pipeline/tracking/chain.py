@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
 from pipeline.errors import RunFailed
-from pipeline.files import read_json
+from pipeline.files import numbers, read_json
 from pipeline.layout import LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
 from pipeline.machine import device_of
@@ -115,8 +115,8 @@ class ChainTracker:
 
                 picture = Image.open(folder / PICTURE)
                 self.store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
-            numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float) and key != "generation"}
-            points += [Metric(key, float(value), stamp, generation) for key, value in numbers.items()]
+            values = {key: value for key, value in numbers(metrics).items() if key != "generation"}
+            points += [Metric(key, float(value), stamp, generation) for key, value in values.items()]
             tags.append(RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]))
             losses += [
                 Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)

@@ -2,9 +2,13 @@
 
 from typing import Any
 
-from pipeline.files import read_json
-from pipeline.studies.study import Study, key
-from pipeline.tracking.store import Store, digest
+from pipeline.errors import RunFailed
+from pipeline.files import numbers, read_json
+from pipeline.studies.study import FOLDER, Study, key, load_study
+from pipeline.tracking.store import Store, cause, digest, store_uri
+
+WHOLE = "self_consuming.whole"
+"""The tag of a run that has all of its point's rows."""
 
 
 class PointTracker:
@@ -14,17 +18,36 @@ class PointTracker:
         self.store, self.study, self.at = store, study, at
 
     def track(self) -> None:
-        """Write the rows, once: a point that is made anew with other rows is another run."""
+        """Write the rows, once: a point that is made anew with other rows is another run, and half a one is begun again."""
         from mlflow.entities import Metric
 
         rows = read_json(self.study.path(self.at))
         run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent())
-        if self.store.client.get_run(run).data.metrics:
+        found = self.store.client.get_run(run).data
+        if WHOLE in found.tags:
             return
+        if found.metrics:
+            self.store.client.delete_run(run)
+            run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent())
         points = list[Metric]()
         for number, row in enumerate(rows):
             step = int(row.get("generation", number))
-            numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
-            points += [Metric(key, float(value), step * 1000, step) for key, value in numbers.items()]
+            points += [Metric(name, float(value), step * 1000, step) for name, value in numbers(row).items()]
         self.store.log(run, points)
         self.store.client.set_terminated(run)
+        self.store.client.set_tag(run, WHOLE, "true")
+
+
+def rebuild() -> int:
+    """Write whatever MLflow lacks of the studies' points; gives their number. Raises RunFailed where it cannot be written."""
+    made = 0
+    for folder in sorted(path.parent for path in FOLDER.glob("*/points")):
+        study = load_study(folder.name)
+        store = Store(f"study-{study.name}")
+        try:
+            for at in (at for at in study.points if study.path(at).exists()):
+                PointTracker(store, study, at).track()
+                made += 1
+        except Exception as error:
+            raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
+    return made

@@ -16,6 +16,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from conftest import Project, until
+from ruamel.yaml import YAML
+
+from pipeline.params import load
 
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 """Where Debian keeps PostgreSQL's programs."""
@@ -92,6 +95,13 @@ def test_served_deployments_are_run_and_cancelled_by_prefects_own_commands(proje
 def state(api: str, run: str) -> str:
     found = ask(api, "flow_runs/filter", json.dumps({"flow_runs": {"id": {"any_": [run]}}}))
     return str(found[0]["state"]["type"])
+
+
+def test_the_work_pools_deployments_are_those_that_serve_registers() -> None:
+    file = YAML(typ="safe").load(Path("prefect.yaml"))
+    arms = load(Path("presets/gaussian.yaml")).arms
+    studies = {path.parent.name for path in Path("studies").glob("*/params.yaml")}
+    assert {each["name"] for each in file["deployments"]} == {*arms, "compare", *studies}
 
 
 @pytest.fixture

@@ -18,23 +18,25 @@ from pipeline.cache import md5_of
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
-LONGEST_RUN_SECONDS = 18.0
+LONGEST_RUN_SECONDS = 15.0
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def test_kills_at_random_moments_change_no_hash(finished, project):
-    moments = random.Random(KILL_SEED)
-    copies = [project(f"killed{index}") for index in range(-(-KILLS // 3))]  # three kills in the life of each
-    for kill in range(KILLS):
-        copy, moment = copies[kill // 3], moments.uniform(1.0, LONGEST_RUN_SECONDS)
-        print(f"seed {KILL_SEED}, kill {kill}: after {moment:.2f} s")
-        process = copy.start("flows.cli", "run")
+    moments, copies, kills = random.Random(KILL_SEED), [project("killed0")], 0
+    while kills < KILLS:
+        moment = moments.uniform(1.0, LONGEST_RUN_SECONDS)
+        process = copies[-1].start("flows.cli", "run")
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+            print(f"seed {KILL_SEED}, kill {kills}: {copies[-1].folder.name} after {moment:.2f} s")
         process.communicate()
-    for copy in copies:
+        if process.returncode != -signal.SIGKILL or kills % 3 == 0:  # it was through, or has been killed often enough
+            copies.append(project(f"killed{len(copies)}"))
+    for copy in copies[:-1]:
         copy.run("flows.cli", "run")
         assert copy.locks() == finished.locks()
 
@@ -56,17 +58,35 @@ def test_a_clock_that_was_set_ahead_and_back_again_changes_no_byte(finished_copy
 
 
 def test_a_training_killed_after_a_checkpoint_goes_on_from_there_to_the_same_bytes(project):
-    copy = project(edit=lambda text: text.replace("train: {steps: 200,", "train: {checkpoint_images: 32000, steps: 6000,"))
-    process = copy.start("flows.cli", "run", "--arm", "standard")
-    chain = copy.folder / "runs/smoke/standard/seed0"
-    until(lambda: list(chain.glob("g002*-train.safetensors")) and (chain / "g001/dvc.lock").exists(), 120)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    said = copy.run("flows.cli", "run", "--arm", "standard")
-    assert re.search(r"g002\S*-train.safetensors: the training goes on after [1-9]\d* steps", said)
-    assert "standard/seed0       generation   1/2" not in said
-    assert not list(copy.folder.glob("runs/smoke/**/*-train.safetensors"))
-    assert "1 generations verified, 0 differences" in copy.run("flows.cli", "verify", "--arm", "standard", "--generation", "2")
+    copy = project(edit=lambda text: re.sub(r"steps: \d+, batch", "checkpoint_images: 32000, steps: 5000, batch", text))
+    chain = copy.folder / "runs/smoke/sims/seed0"
+    for moment in ("train", "fine-tune"):
+        process = copy.start("flows.cli", "run", "--arm", "sims")
+        until(lambda moment=moment: list(chain.glob(f"g002*-{moment}.safetensors")) and (chain / "g001/dvc.lock").exists(), 120)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    said = copy.run("flows.cli", "run", "--arm", "sims")
+    assert re.search(r"g002\S*-train.safetensors: the training goes on after 5000 steps", said)
+    assert re.search(r"g002\S*-fine-tune.safetensors: the training goes on after [1-9]\d* steps", said)
+    assert "sims/seed0           generation   1/2" not in said
+    assert not list(copy.folder.glob("runs/smoke/**/*-*.safetensors"))
+    assert "1 generations verified, 0 differences" in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "2")
+
+
+def test_a_worker_that_is_killed_fails_its_own_chain_alone_and_the_same_command_goes_on(finished_copy):
+    finished_copy.edit("generations: 2", "generations: 8")
+    process = finished_copy.start("flows.cli", "run")
+    chain = finished_copy.folder / "runs/smoke/sims/seed0"
+    until(lambda: (chain / "g003/dvc.lock").exists(), 60)
+    os.kill(int((chain / "owner.pid").read_text()), signal.SIGKILL)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert "failed: sims/seed0: its process was killed, or ran out of memory; the same command goes on" in said
+    assert "standard/seed0       generation   8/8" in said
+    assert "its process was killed" in (finished_copy.folder / "reports/smoke/report.html").read_text()
+    said = finished_copy.run("flows.cli", "run")
+    assert "sims/seed0           generation   8/8" in said
+    assert "standard" not in said
 
 
 def test_a_full_disk_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, tmp_path):

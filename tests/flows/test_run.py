@@ -115,6 +115,30 @@ def test_dvc_repro_makes_a_changed_arm_alone_and_without_guidance_it_gives_the_s
         assert (arms[0] / "synthetic.npy").read_bytes() == (arms[1] / "synthetic.npy").read_bytes()
 
 
+def test_dvcs_own_views_show_curves_metrics_params_and_experiments(finished_copy):
+    git = ["git", "-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    for command in (["add", "."], ["commit", "--quiet", "-m", "the smoke experiment"]):
+        subprocess.run([*git, *command], cwd=finished_copy.folder, check=True)
+    named = {"GIT_AUTHOR_NAME": "Tester", "GIT_AUTHOR_EMAIL": "tester@example.org"}
+    named |= {"GIT_COMMITTER_NAME": "Tester", "GIT_COMMITTER_EMAIL": "tester@example.org"}
+    metrics = json.loads(finished_copy.run("dvc", "metrics", "show", "--json"))
+    summary = json.loads((finished_copy.folder / "reports/smoke/summary.json").read_text())
+    assert metrics[""]["data"]["reports/smoke/summary.json"]["data"] == summary
+    finished_copy.run("dvc", "plots", "show", "--out", "shown")
+    shown = (finished_copy.folder / "shown/index.html").read_text()
+    assert "standard.csv" in shown
+    assert "sims.csv" in shown
+    said = finished_copy.run("dvc", "exp", "run", "-n", "weaker", "-S", "arms.sims.guidance=0.5", **named)
+    assert "Running stage 'runs/smoke/sims/seed0/g001" in said
+    assert "Running stage 'runs/smoke/standard" not in said
+    assert re.search(r"params.yaml\s+arms.sims.guidance\s+1.0\s+0.5", finished_copy.run("dvc", "params", "diff"))
+    table = finished_copy.run("dvc", "exp", "show", "--csv")
+    rows = {row["Experiment"]: row for row in csv.DictReader(table.splitlines())}
+    assert rows["weaker"]["arms.sims.guidance"] == "0.5"
+    assert float(rows["weaker"]["standard.fid"]) == pytest.approx(summary["standard"]["fid"])
+    assert float(rows["weaker"]["sims.fid"]) != pytest.approx(summary["sims"]["fid"])
+
+
 def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashes(finished_copy, longer):
     finished_copy.edit("generations: 2", "generations: 3")
     process = finished_copy.start("flows.cli", "run")
@@ -141,6 +165,7 @@ def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(pro
     for line in process.stderr:
         if "generation   2/99" in line:
             break
+    assert f"is being worked on by process {process.pid}" in copy.run("flows.cli", "run", code=1)
     began = time.monotonic()
     os.kill(process.pid, sign)
     process.wait(timeout=30)

@@ -49,6 +49,13 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
         ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-1.0]", "settings.guidances.0: -1.0 is not allowed"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidance: 1.0", "settings.guidances"),
         ("preset: digits", "preset: digit", "presets/digit.yaml: cannot be read"),
+        ("seed: [0, 1, 2]", "seed: [0.5]", "axes.seed.0: 0.5 is not allowed"),
+        ("share: [0.0,", "share: [abc,", "axes.share.0: 'abc' is not allowed"),
+        (
+            "preset: digits",
+            "preset: digits\nchanges: {seeds.x: 1}",
+            "changes.seeds.x: seeds in presets/digits.yaml is no section",
+        ),
         ("preset: digits", "preset: digits\nchanges: {train.steps: 0}", "train.steps: 0 is not allowed"),
     ],
 )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import BadInput
+from flows.cli import main
 from pipeline.params import load
 
 GAUSSIAN = Path("presets/gaussian.yaml").read_text()
@@ -111,12 +111,31 @@ def test_every_preset_is_valid(preset):
         ("guidance: 0.85", "guidence: 0.85", "arms.sims.guidence: unknown key (value 0.85); allowed are loop, strategy"),
         ("threads: 1 ", "threads: 0 ", "engine.threads: 0 is not allowed"),
         ("# remote: NAME", "remote: [] #", "remote: [] is not allowed"),
+        (
+            "n_synthetic: 3000",
+            "n_synthetic: {start: 9, factor: 99.0}",
+            "arms.standard.n_synthetic: more than 1000000000 samples",
+        ),
+        ("n_synthetic: 3000", "n_synthetic: {start: 9, times_real: 0.5}", "needs one of start and times_real"),
+        ("  standard: {", "  planned: {", "arms must not be called planned"),
+        ("arms:\n", "extensions: [/tmp/evil.py]\narms:\n", "extensions.0: '/tmp/evil.py' is not allowed"),
+        ("arms:\n", "extensions: [gone.py]\narms:\n", "extensions: 'gone.py' is not allowed: there is no such file"),
     ],
 )
-def test_bad_params_are_named_with_key_value_and_what_is_allowed_in_one_line(tmp_path, old, new, says):
+def test_bad_params_end_with_exit_2_and_one_line_that_names_key_value_and_what_is_allowed(
+    tmp_path, monkeypatch, capsys, old, new, says
+):
     assert old in GAUSSIAN
-    (tmp_path / "params.yaml").write_text(GAUSSIAN.replace(old, new, 1))
-    with pytest.raises(BadInput) as raised:
-        load(tmp_path / "params.yaml")
-    assert says in str(raised.value)
-    assert "\n" not in str(raised.value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.cli.stop_by_signals", lambda: None)
+    Path("presets").mkdir()
+    for path, arguments in (("params.yaml", ["run"]), ("presets/other.yaml", ["preset", "other"])):
+        Path(path).write_text(GAUSSIAN.replace(old, new, 1))
+        there = {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()}
+        assert main(arguments) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("error: ")
+        assert said.err.count("\n") == 1
+        assert says in said.err
+        assert {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()} == there

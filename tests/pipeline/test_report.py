@@ -110,7 +110,8 @@ def test_every_numeric_metric_is_drawn_with_a_band_and_the_fid_with_floor_and_pr
     names = [trace["uid"] for trace in drawn["fid"]["traces"]]
     assert {"sims-low", "sims-high", "sims-mean", "sims-predicted-exact-fit-", "real-against-real-1000-samples"} <= set(names)
     assert all(re.fullmatch(r"[\w-]+", name) for name in names)
-    assert len(drawn["trace"]["traces"]) == 6
+    assert len(drawn["trace"]["traces"]) == 7
+    assert drawn["trace"]["traces"][-1]["uid"] == "real-against-real-1000-samples"
 
 
 def test_what_a_chain_lacks_is_seen_in_the_table_and_the_answer_is_called_preliminary(small):
