@@ -1,9 +1,12 @@
 """The whole program, for real: Prefect server, DVC repository and MLflow store of a temporary copy."""
 
+import csv
 import json
 import os
+import re
 import signal
 import sqlite3
+import subprocess
 import time
 from pathlib import Path
 
