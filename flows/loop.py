@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,9 +99,17 @@ def self_consuming(
         remote = Remote(versions, params)
         for stage in roots(params):
             remote.push(stage)
-        failures = follow_chains(root, params, wanted, versions, remote)
-        link_report(params, write_report(versions, params, wanted, began))
-        remote.finish()
+        try:
+            failures = follow_chains(root, params, wanted, versions, remote)
+            link_report(params, write_report(versions, params, wanted, began))
+        except Exception:
+            with suppress(RunFailed):  # what was made is pushed whatever failed, which is what there is to say
+                remote.finish()
+            raise
+        try:
+            remote.finish()
+        except RunFailed as error:
+            failures.append(str(error))
         note(layout.runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")

@@ -1,5 +1,6 @@
 """What people watch a run by: MLflow's curves and the run's page in Prefect, brought up to date every few seconds."""
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from uuid import UUID
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 
 from pipeline.chains import Chain
 from pipeline.clock import note
@@ -57,6 +60,7 @@ class ChainView:
         self._new: list[Path] = []
         self._due = 0.0
         self._progress: UUID | None = None
+        self._table: UUID | None = None
 
     def reached(self, generation: int) -> None:
         """Take note of a finished generation; show what is new where it is time to."""
@@ -66,15 +70,10 @@ class ChainView:
             self._due = time.monotonic() + max(UPDATE_SECONDS, seconds / SHARE_OF_TIME)
 
     def ended(self, failed: bool) -> None:
-        """Show what is left, the chain's generations in a table, and where its curves are."""
+        """Show what is left, and write down how the chain ended."""
         if self._new:
             self._show(int(self._new[-1].name[1:]))
         self.tracker.store.attempt(lambda: self.tracker.end("FAILED" if failed else "FINISHED"))
-        rows = [
-            {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
-            for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)
-        ]
-        attempt(lambda: create_table_artifact(rows, f"{self._key}-generations", f"{self.chain}: its generations"))
 
     @property
     def _key(self) -> str:
@@ -86,6 +85,7 @@ class ChainView:
         track(self.tracker, self._new)
         self._new = []
         percent, text = 100 * generation / self.generations, f"{self.chain}: generation {generation} of {self.generations}"
+        attempt(self._show_table)
         if self._progress is None:
             self._progress = cast(UUID | None, attempt(lambda: create_progress_artifact(percent, self._key, text)))
             if address := self.tracker.address():
@@ -97,6 +97,18 @@ class ChainView:
         seconds = time.process_time() - used
         note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
         return seconds
+
+    def _show_table(self) -> None:
+        """The chain's generations, a row each."""
+        rows = [
+            {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
+            for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)
+        ]
+        if self._table is None:
+            title = f"{self._key}-generations", f"{self.chain}: its generations"
+            self._table = cast(UUID, create_table_artifact(rows, *title))
+        else:
+            get_client(sync_client=True).update_artifact(self._table, ArtifactUpdate(data=json.dumps(rows)))
 
 
 def link_chart(params: Params, address: str | None) -> None:
