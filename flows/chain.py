@@ -16,10 +16,10 @@ from flows.announcements import Announcement, announce
 from flows.processes import yield_to_others
 from pipeline.chains import Chain
 from pipeline.errors import RunFailed
-from pipeline.files import owned
 from pipeline.generation import run_step, transaction
 from pipeline.layout import PARAMS, Layout
 from pipeline.locks import digests
+from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.steps import Job
 from pipeline.versioning import Versions
@@ -49,7 +49,6 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
         announce(layout.chain(chain), Announcement(number, time.monotonic() - began, step, made, anew))
 
     with owned(layout.chain(chain)):
-        layout.failure(chain).unlink(missing_ok=True)
         versions = Versions(params)
         current = versions.current(folders)
         made, remade = 0, False

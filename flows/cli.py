@@ -12,8 +12,9 @@ from flows.processes import stop_by_signals
 from flows.progress import PLAIN, QUIET
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
-from pipeline.files import owned, read_json, write_bytes
+from pipeline.files import read_json, write_bytes
 from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, RUNNER, Layout
+from pipeline.ownership import owned
 from pipeline.params import Params, load, schema
 from pipeline.sections import MAX_GENERATIONS
 
@@ -134,7 +135,8 @@ def _study(given: argparse.Namespace) -> None:
     from pipeline.studies import page
     from pipeline.studies.kinds import kind_of
     from pipeline.studies.recipe import render
-    from pipeline.studies.study import load_study, variant
+    from pipeline.studies.study import load_study
+    from pipeline.studies.variant import variant
     from pipeline.versioning import Versions
 
     name = variant(given.name, given.preset)
@@ -205,7 +207,7 @@ def _verify(given: argparse.Namespace) -> int:
             for line in differences(params, chain, number):
                 wrong += 1
                 print(line)
-    if not checked:
+    if not checked and not wrong:
         raise BadInput("verify: no such finished generation of today's params.yaml; see self-consuming status")
     print(f"{checked} generations verified, {wrong} differences")
     return 1 if wrong else 0
@@ -214,7 +216,7 @@ def _verify(given: argparse.Namespace) -> int:
 def _report(given: argparse.Namespace) -> None:
     if given.every is not None and not (given.watch and 0 < given.every <= LONGEST_WAIT):
         raise BadInput(
-            f"--every: {given.every:g} is not allowed: it must be from 0 to {LONGEST_WAIT:g} seconds, and goes with --watch"
+            f"--every: {given.every:g} is not allowed: it must be above 0 and at most {LONGEST_WAIT:g}, and goes with --watch"
         )
     params = load(Path(PARAMS))
     if given.watch:

@@ -19,9 +19,10 @@ from flows.progress import Progress
 from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start, timed
-from pipeline.errors import GOES_ON, STOPPED, BadInput, RunFailed
-from pipeline.files import owned, read_json, write_text
+from pipeline.errors import GOES_ON, STOPPED, RunFailed, as_value_error
+from pipeline.files import read_json, write_text
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
+from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
 from pipeline.recipes import PLANNED, render, roots
@@ -38,19 +39,15 @@ PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
 
 def _known(arm: str) -> str:
     """Refuse an unknown arm where Prefect validates the parameters, before anything starts."""
-    try:
+    with as_value_error():
         check_arm(load(project_root() / PARAMS), arm)
-    except BadInput as error:
-        raise ValueError(str(error)) from None
     return arm
 
 
 def _known_seed(seed: int) -> int:
     """The same for a seed."""
-    try:
+    with as_value_error():
         check_seed(load(project_root() / PARAMS), seed)
-    except BadInput as error:
-        raise ValueError(str(error)) from None
     return seed
 
 
@@ -61,11 +58,11 @@ KnownSeed = Annotated[Seed, AfterValidator(_known_seed)]
 def _run_name() -> str:
     """What the run is called on Prefect's pages: its arms, seeds and generations."""
     given = runtime.flow_run.parameters
-    params = load(project_root() / PARAMS)
-    arm = given.get("arm") or list(params.arms)
-    seeds = given.get("seeds") or params.seeds
-    parts = [arm if isinstance(arm, str) else " ".join(arm), f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))}"]
-    return ", ".join([*parts, f"{given.get('generations') or params.generations} generations"])
+    arm = given.get("arm")
+    arms = [arm] if isinstance(arm, str) else arm
+    wanted = select(load(project_root() / PARAMS), arms, given.get("seeds"), given.get("generations"))
+    names, seeds = (" ".join(map(str, dict.fromkeys(each))) for each in zip(*((chain.arm, chain.seed) for chain in wanted)))
+    return f"{names}, seed {seeds}, {max(wanted.values())} generations"
 
 
 def _was_cancelled(*_: Any, **__: Any) -> None:
@@ -93,6 +90,7 @@ def self_consuming(
     with ExitStack() as claimed:
         for chain in wanted:
             claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
+            layout.failure(chain).unlink(missing_ok=True)
         versions = Versions(params)
         PREPARE(versions, params)
         plan(versions, params, wanted)

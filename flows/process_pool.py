@@ -33,27 +33,22 @@ class Slots(Executor):
         """Hand a task to a worker that has none; waits for one."""
         slot = self._free.get()
         try:
-            future = self._pools[slot].submit(task, *arguments, **keywords)
-        except BrokenProcessPool:  # it died without a task
-            self._renew(slot)
-            future = self._pools[slot].submit(task, *arguments, **keywords)
-
-        def ended(done: Future[Any]) -> None:
-            if not done.cancelled() and isinstance(done.exception(), BrokenProcessPool):
-                self._renew(slot)
+            try:
+                future = self._pools[slot].submit(task, *arguments, **keywords)
+            except BrokenProcessPool:  # not renewed where its task ended: the broken pool still holds its own lock there
+                self._pools[slot].shutdown(wait=False)
+                self._pools[slot] = self._begin(slot)
+                future = self._pools[slot].submit(task, *arguments, **keywords)
+        except BaseException:
             self._free.put(slot)
-
-        future.add_done_callback(ended)
+            raise
+        future.add_done_callback(lambda _: self._free.put(slot))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End all workers."""
         for pool in self._pools:
             pool.shutdown(wait, cancel_futures=cancel_futures)
-
-    def _renew(self, slot: int) -> None:
-        self._pools[slot].shutdown(wait=False)
-        self._pools[slot] = self._begin(slot)
 
 
 class Workers(ProcessPoolTaskRunner):

@@ -3,9 +3,9 @@
 On a terminal, a line a chain that changes in place; elsewhere, a line for every finished generation.
 """
 
+import logging
 import os
 import sys
-import time
 
 from rich.console import Console
 from rich.live import Live
@@ -14,6 +14,7 @@ from rich.table import Table
 from flows.announcements import Announcement
 from pipeline.chains import Chain
 
+log = logging.getLogger("self-consuming")
 QUIET = "SELF_CONSUMING_QUIET"
 """Set by `--quiet`: no progress."""
 PLAIN = "SELF_CONSUMING_PLAIN"
@@ -50,8 +51,8 @@ class ChainProgress:
     def line(self, anew: bool) -> str:
         """The generation that is there, in a line of its own."""
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
-        fid = f"FID {self.fid:<9.4g}{against}" if self.fid is not None else ""
-        text = f"{self.chain!s:<20} generation {self.generation:>3}/{self.generations}  {fid}  left {clock(self.left or 0)}"
+        where = f"{self.chain!s:<20} generation {self.generation:>3}/{self.generations}"
+        text = f"{where}  FID {self.fid:<9.4g}{against}  left {clock(self.left or 0)}"
         return text + ("  made anew: files, code, params or inputs had changed" if anew else "")
 
     def cells(self) -> tuple[str, ...]:
@@ -66,41 +67,44 @@ class Progress:
 
     def __init__(self, wanted: dict[Chain, int]) -> None:
         self.chains = {chain: ChainProgress(chain, generations) for chain, generations in wanted.items()}
-        self._display = _display()
-        self._due = 0.0
+        self._display = self._live() if _fits() else None
+        self._handler = Above(self._display) if self._display else None
 
     def __enter__(self) -> "Progress":
-        if self._display:
+        if self._display and self._handler:
             self._display.start()
+            log.addHandler(self._handler)
+            log.propagate = False
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._display:
-            self._show(at_once=True)
+        if self._display and self._handler:
+            log.propagate = True
+            log.removeHandler(self._handler)
             self._display.stop()
 
     def begins(self, chain: Chain, said: Announcement) -> None:
         """A step of a generation begins."""
         self.chains[chain].begins(said)
-        self._show()
 
     def reached(self, chain: Chain, said: Announcement, fid: float) -> None:
         """A generation is there; one that was found current gives no line."""
         self.chains[chain].reached(said, fid)
         if said.made and not self._display:
             say(self.chains[chain].line(said.anew))
-        self._show()
 
     def ended(self, chain: Chain, failed: bool) -> None:
         """A chain has come to its end, well or not."""
         self.chains[chain].state = FAILED if failed else COMPLETE
-        self._show()
 
-    def _show(self, at_once: bool = False) -> None:
-        """Bring the display up to date, not more often than one can look."""
-        if self._display and (at_once or time.monotonic() >= self._due):
-            self._due = time.monotonic() + REFRESH_SECONDS
-            self._display.update(self._table(), refresh=True)
+    def _live(self) -> Live:
+        """Lines on the terminal that change in place, redrawn by a thread of their own."""
+        return Live(
+            console=Console(stderr=True),
+            get_renderable=self._table,
+            refresh_per_second=1 / REFRESH_SECONDS,
+            vertical_overflow="ellipsis",
+        )
 
     def _table(self) -> Table:
         """A line a chain; those at work first, since a terminal may be too small for all."""
@@ -111,12 +115,22 @@ class Progress:
         return table
 
 
-def _display() -> Live | None:
-    """Lines on the terminal that change in place; nothing where stderr is none, or where other lines would tear them."""
-    console = Console(stderr=True)
-    if not console.is_terminal or QUIET in os.environ or PLAIN in os.environ:
-        return None
-    return Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+class Above(logging.Handler):
+    """Prints warnings above the display, which would otherwise tear it or vanish under it."""
+
+    def __init__(self, display: Live) -> None:
+        super().__init__()
+        self._console = display.console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning's text."""
+        self._console.print(record.getMessage(), markup=False, highlight=False)
+
+
+def _fits() -> bool:
+    """Whether stderr is a terminal that can show lines that change, and nothing else would tear them."""
+    plain = QUIET in os.environ or PLAIN in os.environ
+    return sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal and not plain
 
 
 def say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +16,15 @@ from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
 from flows.loop import project_root
 from flows.processes import yield_to_others
 from flows.progress import clock, say
-from pipeline.errors import GOES_ON, BadInput, RunFailed
-from pipeline.files import owned
+from flows.views import attempt
+from pipeline.errors import GOES_ON, RunFailed, as_value_error
 from pipeline.layout import RECIPE
+from pipeline.ownership import owned
 from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.recipe import render
-from pipeline.studies.study import Study, key, load_study, make_point, variant
+from pipeline.studies.study import Study, key, load_study, make_point
+from pipeline.studies.variant import variant
 from pipeline.tracking.point import PointTracker
 from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
@@ -30,10 +33,8 @@ from pipeline.versioning import Versions
 def _known(name: str) -> str:
     """Refuse an unknown study where Prefect validates the parameters, before anything starts."""
     os.chdir(project_root())
-    try:
-        load_study(name)
-    except BadInput as error:
-        raise ValueError(str(error)) from None
+    with as_value_error():
+        kind_of(load_study(name))
     return name
 
 
@@ -57,8 +58,8 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
     path, summary = page.build(made)
     versions.commit(f"{made.folder / RECIPE}:page")
     for title, table in summary.tables.items():
-        create_table_artifact(table.to_dict("records"), f"study-{made.name}", title)
-    create_link_artifact(path.resolve().as_uri(), "report", f"study-{made.name}-report", summary.text)
+        attempt(partial(create_table_artifact, table.to_dict("records"), f"study-{made.name}", title))
+    attempt(lambda: create_link_artifact(path.resolve().as_uri(), "report", f"study-{made.name}-report", summary.text))
     if failures:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
 

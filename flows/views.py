@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import task
@@ -19,7 +19,7 @@ from pipeline.clock import note
 from pipeline.errors import in_a_line
 from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
-from pipeline.locks import digests, finished
+from pipeline.locks import digests
 from pipeline.params import Params
 from pipeline.tracking.chain import ChainTracker
 from pipeline.tracking.store import Store, curves
@@ -58,13 +58,17 @@ class ChainView:
         self.layout = Layout(params.experiment)
         self.tracker = ChainTracker(store, params, chain)
         self._new: list[Path] = []
+        self._rows: list[dict[str, Any]] = []
         self._due = 0.0
         self._progress: UUID | None = None
         self._table: UUID | None = None
 
     def reached(self, generation: int) -> None:
         """Take note of a finished generation; show what is new where it is time to."""
-        self._new.append(self.layout.generation(self.chain, generation))
+        folder = self.layout.generation(self.chain, generation)
+        self._new.append(folder)
+        fid, md5 = read_json(folder / METRICS)["fid"], digests(folder)[SYNTHETIC]
+        self._rows.append({"generation": generation, "FID": fid, "DVC md5": md5})
         if generation == self.generations or time.monotonic() >= self._due:
             seconds = self._show(generation)
             self._due = time.monotonic() + max(UPDATE_SECONDS, seconds / SHARE_OF_TIME)
@@ -100,15 +104,11 @@ class ChainView:
 
     def _show_table(self) -> None:
         """The chain's generations, a row each."""
-        rows = [
-            {"generation": number, "FID": read_json(folder / METRICS)["fid"], "DVC md5": digests(folder)[SYNTHETIC]}
-            for number, folder in enumerate(finished(self.params, self.chain, self.generations), start=1)
-        ]
         if self._table is None:
             title = f"{self._key}-generations", f"{self.chain}: its generations"
-            self._table = cast(UUID, create_table_artifact(rows, *title))
+            self._table = cast(UUID, create_table_artifact(self._rows, *title))
         else:
-            get_client(sync_client=True).update_artifact(self._table, ArtifactUpdate(data=json.dumps(rows)))
+            get_client(sync_client=True).update_artifact(self._table, ArtifactUpdate(data=json.dumps(self._rows)))
 
 
 def link_chart(params: Params, address: str | None) -> None:

@@ -72,7 +72,7 @@ def chunk_steps(data: Tensor, budget: Budget) -> int:
 def batches(
     data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf, start: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The network's inputs, c_noise and targets, one batch a step, from step `start` on (a multiple of `chunk_steps`).
+    """The network's inputs, c_noise and targets, one batch a step, from `start` on (a multiple of `chunk_steps`, or the end).
 
     Every epoch is a permutation of its own; what a step gets is a function of its number, the budget and the seeds alone.
     """

@@ -49,12 +49,17 @@ def template(package: str) -> Path:
 
 def begin_with_template(package: str, target: Path) -> None:
     """Put a copy where there is no database yet; where that cannot be, the package migrates one itself."""
-    if not target.exists():
-        with suppress(OSError, subprocess.CalledProcessError):
-            write_bytes(target, template(package).read_bytes())
+    if target.exists():
+        return
+    with suppress(OSError, subprocess.CalledProcessError, sqlite3.Error):
+        copy = target.with_name(f"{target.name}.{os.getpid()}.partial")
+        write_bytes(copy, template(package).read_bytes())
+        with suppress(FileExistsError):  # another process was faster, and is using it already
+            os.link(copy, target)
+        copy.unlink()
 
 
 if __name__ == "__main__":
     for name in MIGRATIONS:
-        with suppress(OSError, subprocess.CalledProcessError):  # no place to keep it: each store then migrates its own
+        with suppress(OSError, subprocess.CalledProcessError, sqlite3.Error):  # no place to keep it
             print(template(name))

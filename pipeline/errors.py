@@ -2,7 +2,8 @@
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 """Faults of the machine (disk full, read-only, no permission, a file that is gone) and not of the program."""
@@ -18,6 +19,15 @@ class BadInput(Exception):
 
 class RunFailed(Exception):
     """Something went wrong while running; the message says where, in one line."""
+
+
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """Turn BadInput into what pydantic, and so Prefect, understands as a value that is not allowed."""
+    try:
+        yield
+    except BadInput as error:
+        raise ValueError(str(error)) from None
 
 
 def in_a_line(error: BaseException) -> str:

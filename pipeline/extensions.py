@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.errors import BadInput, in_a_line
 
-PATTERN = r"^[\w.-][\w./-]*\.py$"
+PATTERN = r"^(\./)?(\w[\w.-]*/)*\w[\w.-]*\.py$"
 Extension = Annotated[str, Field(pattern=PATTERN)]
 """A Python file's path in the project."""
 

@@ -1,6 +1,5 @@
-"""How files get where they belong: writes that either happen or don't, and folders that one process owns at a time."""
+"""How files get where they belong: writes that either happen or don't."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import RunFailed
-from pipeline.layout import LOCK, OWNER, RECIPE
-
-KERNEL_LOCKS = Path("/proc/locks")
+from pipeline.layout import LOCK, RECIPE
 
 
 @contextmanager
@@ -66,15 +63,6 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a row of metrics; those of a list have their place in the name, as mode_shares.07."""
-    flat = {key: value for key, value in row.items() if isinstance(value, int | float)}
-    for key, values in row.items():
-        if isinstance(values, list):
-            flat |= {f"{key}.{place:02d}": value for place, value in enumerate(values) if isinstance(value, int | float)}
-    return flat
-
-
 def write_array(path: Path, array: NDArray[np.generic]) -> None:
     """Write an array as .npy, atomically and without pickles."""
     buffer = BytesIO()
@@ -98,34 +86,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def owned(folder: Path, wait: bool = False, name: str = OWNER) -> Iterator[None]:
-    """The folder for this process alone, until the block ends or the process dies in whatever way.
-
-    Raises RunFailed, which names the other process, where it has an owner already; with `wait`, waits for it instead. `name` is
-    the lock's file: a run owns its chains by another one than the process that works on one.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            other = file.read().strip() or "unknown"
-            raise RunFailed(f"{folder} is being worked on by process {other}: wait for it, or stop it") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def owner(folder: Path, name: str = OWNER) -> int | None:
-    """The process of this machine that owns the folder; asked of the kernel, since trying the lock could refuse it."""
-    try:
-        inode, locks = (folder / name).stat().st_ino, KERNEL_LOCKS.read_text(encoding="utf-8")
-    except OSError:
-        return None
-    rows = [line.split() for line in locks.splitlines() if " FLOCK " in line and f":{inode} " in line]
-    return next((int(row[4]) for row in rows if row[1] == "FLOCK"), None)

@@ -10,9 +10,10 @@ from pipeline import checkpoints, machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
-from pipeline.files import owned, staged
+from pipeline.files import staged
 from pipeline.layout import Layout
 from pipeline.measures import evaluation
+from pipeline.ownership import owned
 from pipeline.params import Params
 from pipeline.steps import STEPS, Job
 

@@ -9,6 +9,7 @@ from pipeline.chains import Chain, decisive
 from pipeline.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.recipes import predecessor
+from pipeline.sections import MAX_GENERATIONS
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -51,7 +52,7 @@ def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
 def beyond(params: Params, chain: Chain, number: int) -> list[Path]:
     """The folders of a chain's generations of today's params that are committed, beyond the first `number`."""
     values, layout = {PARAMS: decisive(params, chain)}, Layout(params.experiment)
-    folders = (layout.generation(chain, later) for later in range(number + 1, params.length(chain.arm) + 1))
+    folders = (layout.generation(chain, later) for later in range(number + 1, MAX_GENERATIONS + 1))
     return [folder for folder in folders if _locked(folder).get("params") == values]
 
 

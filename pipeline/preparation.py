@@ -1,9 +1,9 @@
 """What all chains of an experiment need before they start: the data and every seed's base model, made and recorded."""
 
-from pipeline.files import owned
 from pipeline.generation import make_base, make_data
 from pipeline.layout import Layout
 from pipeline.machine import device_of
+from pipeline.ownership import owned
 from pipeline.params import Params
 from pipeline.remote import Remote
 from pipeline.versioning import Versions

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
-from pipeline.files import owner, write_text
+from pipeline.files import write_text
 from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, RUNNER, SYNTHETIC, Layout
+from pipeline.ownership import owner
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 

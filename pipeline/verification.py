@@ -28,7 +28,8 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
         return found + [f"{path}: differs from what {folder} was made from" for path in changed]
     machine.fix(params)
     with tempfile.TemporaryDirectory() as temporary:
-        work = Path(temporary)
+        work = Path(temporary) / "generation"
+        work.mkdir()
         with said_of(f"{chain} generation {generation}, recomputed"):
             if generation == 1:
                 train_base(params, chain.seed, work)

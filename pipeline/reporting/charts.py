@@ -64,7 +64,7 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
 
 def _log_range(values: "pd.Series[float]", marks: Yardsticks, name: str) -> list[float]:
     """What a logarithmic axis first shows, as powers of ten: all that was measured, and the floor; not a prediction below."""
-    low = min(values.min(), marks.floor) if name == "fid" else values.min()
+    low = min(values.min(), marks.floor if name == "fid" else max(marks.floors.get(name, np.inf), 0) or np.inf)
     return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(values.max() * 1.3)), 4)]
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.chains import Chain, lengths
-from pipeline.files import owner
-from pipeline.layout import Layout
+from pipeline.layout import RUNNER, Layout
+from pipeline.ownership import owner
 from pipeline.params import Params
 
 
@@ -26,6 +26,8 @@ def _unfinished(layout: Layout, chain: Chain, done: int) -> str:
     following = layout.generation(chain, done + 1)
     if owner(layout.chain(chain)) is not None:
         return f"running, generation {done + 1}"
+    if owner(layout.chain(chain), RUNNER) is not None:
+        return "waiting for its turn"
     if layout.failure(chain).exists():
         return f"failed: {layout.failure(chain).read_text(encoding='utf-8')}"
     if following.with_name(following.name + ".partial").exists():

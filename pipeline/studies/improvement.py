@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -105,12 +106,12 @@ def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]
     return auxiliaries
 
 
-def _fid(bench: Bench, denoise: Denoise) -> float:
-    """The FID of guided samples; infinite where the trajectories diverge."""
+def _fid(bench: Bench, denoise: Denoise) -> float | None:
+    """The FID of guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
     try:
         samples = draw(bench.job(1), denoise, "synthetic", bench.params.evaluation.n)
     except FloatingPointError:
-        return float("inf")
+        return None
     return fid(bench.params, samples)
 
 
@@ -169,7 +170,8 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
 def split(settings: Settings, results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of the selection seeds and of the reporting seeds."""
     selecting = results["seed"].isin(settings.selection_seeds)
-    return results[selecting], results[~selecting]
+    known = results.assign(fid=results["fid"].astype(float).fillna(np.inf))
+    return known[selecting], known[~selecting]
 
 
 def selected(chosen: pd.DataFrame, strategy: str) -> dict[str, Any]:

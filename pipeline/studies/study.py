@@ -6,7 +6,6 @@ order, side by side, and again.
 """
 
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from pipeline import machine, steps
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.extensions import extend
-from pipeline.files import read_json, write_json, write_text
+from pipeline.files import read_json, write_json
 from pipeline.layout import PARAMS, PRESETS
 from pipeline.measures import evaluation
 from pipeline.params import Params, parse
@@ -127,7 +126,9 @@ class Study:
             section[last] = value
         extend(raw.get("extensions"), Path())
         raw["seeds"] = [seed]
-        for arm in raw["arms"].values():
+        for name, arm in raw["arms"].items():
+            if not isinstance(arm, dict):
+                raise BadInput(f"{self.folder / PARAMS}: changes.arms.{name}: {arm!r} is not allowed: it must be an arm")
             arm.pop("seeds", None)
         raw["arms"][PLAIN] = {"loop": "augmentation", "strategy": "standard"}
         return parse(raw, f"{self.folder / PARAMS} and {preset}")
@@ -162,27 +163,6 @@ def wrong(path: Path, error: ValidationError, section: str = "") -> BadInput:
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
     return BadInput(f"{path}: {section}{where}: {first['input']!r} is not allowed: {first['msg']}")
-
-
-def variant(name: str, preset: str | None) -> str:
-    """The study's name with another preset of the loop; its file is made where there is none. Raises BadInput."""
-    study = load_study(name)
-    if preset is None or preset == study.file.preset:
-        return name
-    there = sorted(path.stem for path in Path(PRESETS).glob("*.yaml"))
-    if preset not in there:
-        raise BadInput(f"preset: {preset!r} is not allowed: one of {', '.join(there)}")
-    other = f"{name}-{preset}"
-    path = FOLDER / other / PARAMS
-    if not path.exists():
-        text = (study.folder / PARAMS).read_text(encoding="utf-8")
-        write_text(path, re.sub(r"^preset: \S+", f"preset: {preset}", text, count=1, flags=re.M))
-    try:
-        load_study(other)
-    except BadInput:
-        path.unlink()
-        raise
-    return other
 
 
 def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) -> None:

@@ -14,14 +14,13 @@ from urllib.parse import quote
 
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
-from pipeline.errors import RunFailed
-from pipeline.files import numbers, read_json
+from pipeline.files import read_json
 from pipeline.layout import LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.locks import digests, finished
 from pipeline.machine import device_of
 from pipeline.params import Params
 from pipeline.sections import MAX_GENERATIONS
-from pipeline.tracking.store import Store, cause, digest, pages, store_uri
+from pipeline.tracking.store import Store, digest, numbers, pages, written
 
 IMAGES = 10
 """At most about so many sample pictures a chain; metrics are logged for every generation."""
@@ -147,13 +146,11 @@ def rebuild(params: Params) -> int:
     """
     made = {chain: folders for chain in chains(params) if (folders := finished(params, chain, MAX_GENERATIONS))}
     store = Store(params.experiment)
-    try:
+    with written():
         for chain, folders in made.items():
             tracker = ChainTracker(store, params, chain)
             tracker.track(folders)
             tracker.end()
-    except Exception as error:
-        raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
     return len(made)
 
 

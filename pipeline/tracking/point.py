@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pipeline.errors import RunFailed
-from pipeline.files import numbers, read_json
+from pipeline.errors import BadInput
+from pipeline.files import read_json
 from pipeline.studies.study import FOLDER, Study, key, load_study
-from pipeline.tracking.store import Store, cause, digest, store_uri
+from pipeline.tracking.store import Store, digest, log, numbers, written
 
 WHOLE = "self_consuming.whole"
 """The tag of a run that has all of its point's rows."""
@@ -42,12 +42,14 @@ def rebuild() -> int:
     """Write whatever MLflow lacks of the studies' points; gives their number. Raises RunFailed where it cannot be written."""
     made = 0
     for folder in sorted(path.parent for path in FOLDER.glob("*/points")):
-        study = load_study(folder.name)
-        store = Store(f"study-{study.name}")
         try:
+            study = load_study(folder.name)
+        except BadInput as error:
+            log.warning("its points are left out (%s)", error)
+            continue
+        store = Store(f"study-{study.name}")
+        with written():
             for at in (at for at in study.points if study.path(at).exists()):
                 PointTracker(store, study, at).track()
                 made += 1
-        except Exception as error:
-            raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
     return made

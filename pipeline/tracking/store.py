@@ -5,14 +5,15 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.databases import begin_with_template
-from pipeline.errors import in_a_line
+from pipeline.errors import RunFailed, in_a_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -117,9 +118,27 @@ class Store:
             log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", cause(error))
 
 
+@contextmanager
+def written() -> Iterator[None]:
+    """What is done by writing to MLflow alone: raises RunFailed where it cannot be."""
+    try:
+        yield
+    except Exception as error:
+        raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
+
+
 def digest(content: Any) -> str:
     """A short hash of something that JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a row of metrics; those of a list have their place in the name, as mode_shares.07."""
+    flat = {key: value for key, value in row.items() if isinstance(value, int | float)}
+    for key, values in row.items():
+        if isinstance(values, list):
+            flat |= {f"{key}.{place:02d}": value for place, value in enumerate(values) if isinstance(value, int | float)}
+    return flat
 
 
 def cause(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipeline.files import owned
+from pipeline.ownership import owned
 
 
 @pytest.mark.parametrize(

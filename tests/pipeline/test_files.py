@@ -10,7 +10,8 @@ from torch import nn
 
 from pipeline.compute import load_weights
 from pipeline.errors import RunFailed
-from pipeline.files import owned, read_array
+from pipeline.files import read_array
+from pipeline.ownership import owned
 
 
 class Evil:

@@ -16,7 +16,7 @@ from conftest import Project, until
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.files import owned
+from pipeline.ownership import owned
 from pipeline.params import load
 from pipeline.reporting import report
 from pipeline.reporting.charts import charts

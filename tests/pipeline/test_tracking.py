@@ -23,7 +23,7 @@ def test_the_machine_is_watched_where_mlflows_variable_says_so_and_goes_on_where
     for _ in range(2):
         with machine_watched(store):
             time.sleep(1)
-    run = next(run for run in store.client.search_runs([store.experiment_id]) if run.info.run_name == "machine")
+    run = next(run for run in store.client.search_runs([store.experiment_id]) if run.info.run_name.startswith("machine "))
     assert run.info.status == "FINISHED"
     steps = [point.step for point in store.client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")]
     assert steps == list(range(len(steps)))

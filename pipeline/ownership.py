@@ -1,0 +1,43 @@
+"""Folders that one process owns at a time, by locks that die with their owner."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import RunFailed
+from pipeline.layout import OWNER
+
+KERNEL_LOCKS = Path("/proc/locks")
+
+
+@contextmanager
+def owned(folder: Path, wait: bool = False, name: str = OWNER) -> Iterator[None]:
+    """The folder for this process alone, until the block ends or the process dies in whatever way.
+
+    Raises RunFailed, which names the other process, where it has an owner already; with `wait`, waits for it instead. `name` is
+    the lock's file: a run owns its chains by another one than the process that works on one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read().strip() or "unknown"
+            raise RunFailed(f"{folder} is being worked on by process {other}: wait for it, or stop it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def owner(folder: Path, name: str = OWNER) -> int | None:
+    """The process of this machine that owns the folder; asked of the kernel, since trying the lock could refuse it."""
+    try:
+        inode, locks = (folder / name).stat().st_ino, KERNEL_LOCKS.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    rows = [line.split() for line in locks.splitlines() if " FLOCK " in line and f":{inode} " in line]
+    return next((int(row[4]) for row in rows if row[1] == "FLOCK"), None)

@@ -1,0 +1,33 @@
+"""A study with another preset of the loop: a study of its own, with a file of its own."""
+
+import re
+from pathlib import Path
+
+from pipeline.errors import BadInput
+from pipeline.files import write_text
+from pipeline.layout import PARAMS, PRESETS
+from pipeline.studies.kinds import kind_of
+from pipeline.studies.study import FOLDER, load_study
+
+
+def variant(name: str, preset: str | None) -> str:
+    """The study's name with another preset; its file is made where there is none. Raises BadInput."""
+    study = load_study(name)
+    if preset is None or preset == study.file.preset:
+        return name
+    there = sorted(path.stem for path in Path(PRESETS).glob("*.yaml"))
+    if preset not in there:
+        raise BadInput(f"preset: {preset!r} is not allowed: one of {', '.join(there)}")
+    other = f"{name}-{preset}"
+    path = FOLDER / other / PARAMS
+    if path.exists():
+        return other
+    text = (study.folder / PARAMS).read_text(encoding="utf-8")
+    write_text(path, re.sub(r"^preset: \S+", f"preset: {preset}", text, count=1, flags=re.M))
+    try:
+        kind_of(load_study(other))
+    except BadInput:
+        path.unlink()
+        path.parent.rmdir()
+        raise
+    return other
