@@ -1,6 +1,7 @@
 """The flow `study`: the points of a study side by side, each recorded as it comes, then its page."""
 
 import os
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -57,9 +58,10 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
     path, summary = page.build(made)
     versions.commit(f"{made.folder / RECIPE}:page")
+    name_there = re.sub(r"[^a-z0-9]+", "-", f"study-{made.name}".lower())  # Prefect's keys take nothing else
     for title, table in summary.tables.items():
-        attempt(partial(create_table_artifact, table.to_dict("records"), f"study-{made.name}", title))
-    attempt(lambda: create_link_artifact(path.resolve().as_uri(), "report", f"study-{made.name}-report", summary.text))
+        attempt(partial(create_table_artifact, table.to_dict("records"), name_there, title))
+    attempt(lambda: create_link_artifact(path.resolve().as_uri(), "report", f"{name_there}-report", summary.text))
     if failures:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
 
