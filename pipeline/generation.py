@@ -38,7 +38,9 @@ def make_base(params: Params, seed: int) -> None:
 def transaction(params: Params, chain: Chain, generation: int) -> Iterator[Job]:
     """A generation about to be made: its files appear when the block ends well, or not at all."""
     machine.fix(params)
-    with staged(Layout(params.experiment).generation(chain, generation)) as work:
+    layout = Layout(params.experiment)
+    layout.failure(chain).unlink(missing_ok=True)
+    with staged(layout.generation(chain, generation)) as work:
         yield Job(params, chain, generation, work)
     checkpoints.remove(work)
 

@@ -26,10 +26,10 @@ def _unfinished(layout: Layout, chain: Chain, done: int) -> str:
     following = layout.generation(chain, done + 1)
     if owner(layout.chain(chain)) is not None:
         return f"running, generation {done + 1}"
-    if owner(layout.chain(chain), RUNNER) is not None:
-        return "waiting for its turn"
     if layout.failure(chain).exists():
         return f"failed: {layout.failure(chain).read_text(encoding='utf-8')}"
+    if owner(layout.chain(chain), RUNNER) is not None:
+        return "waiting for its turn"
     if following.with_name(following.name + ".partial").exists():
         return f"stopped or failed in generation {done + 1}"
     if following.exists() and any(following.glob("*.json")):
