@@ -1,6 +1,6 @@
 """How much faster chains are made two at a time than one at a time: the same six chains, once with each number of workers.
 
-    python benchmarks/parallel.py [--preset smoke] [--generations 20]
+    python benchmarks/parallel.py [--preset smoke] [--generations 40]
 
 Throughput is generations a second from the first step of the first chain to the end of the last one. Both runs must give the
 same bytes. Run it on an otherwise idle machine.
@@ -26,7 +26,7 @@ def throughput(folder: Path) -> tuple[int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="smoke")
-    parser.add_argument("--generations", type=int, default=20, help="so many in every chain")
+    parser.add_argument("--generations", type=int, default=40, help="so many in every chain")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         rates, folders = [], []
