@@ -1,6 +1,7 @@
 """Real commands in temporary copies of the project."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from flows.server import own_server, wait
 
@@ -103,8 +105,9 @@ class Project:
         return out + err
 
     def locks(self) -> dict[str, str]:
-        """Every dvc.lock by its path."""
-        return {str(path.relative_to(self.folder)): path.read_text() for path in sorted(self.folder.rglob("dvc.lock"))}
+        """Every dvc.lock by its path: all that it says, whatever the order in which DVC came to its stages."""
+        files = {str(path.relative_to(self.folder)): path for path in sorted(self.folder.rglob("dvc.lock"))}
+        return {name: json.dumps(YAML(typ="safe").load(path), sort_keys=True) for name, path in files.items()}
 
 
 @pytest.fixture(scope="session")
