@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -18,6 +20,8 @@ from pipeline.errors import STOPPED, STOPPED_CODE
 WATCH_SECONDS = 1.0
 ORDERLY_SECONDS = 3.0
 """How long a stopped run may take to say goodbye to Prefect and MLflow."""
+STOP = "stop"
+"""The name of the thread that ends a stopped process."""
 SHOW_CURSOR = "\x1b[?25h"
 """What a terminal is told when a display ends that had hidden it."""
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -28,10 +32,15 @@ YIELDING = 15
 
 
 def yield_to_others(niceness: int = YIELDING) -> None:
-    """Let others go first from now on: what this process's threads do can wait. Children would inherit it."""
-    for thread in map(int, os.listdir(THREADS)) if THREADS.exists() else [0]:
-        with suppress(OSError):  # it has ended
-            os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
+    """Let others go first from now on: what this process's threads do can wait, but for the one that sees to its end.
+
+    Children would inherit it.
+    """
+    spared = {thread.native_id for thread in threading.enumerate() if thread.name == STOP}
+    threads = map(int, os.listdir(THREADS)) if THREADS.exists() else [0]
+    for thread in set(threads) - spared:
+        with suppress(OSError):  # it has ended, or would have to be less nice, which only root may
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def yield_to_other_sessions() -> None:
@@ -77,21 +86,33 @@ def end_at_once(code: int, message: str) -> NoReturn:
 def stop_by_signals() -> None:
     """Let SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, also in a shell's background job.
 
-    An exception that comes at any moment may be swallowed, or leave a library's lock locked; so the process ends at once when
-    it has not ended in order after ORDERLY_SECONDS, or when the signal comes a second time.
+    An exception that comes at any moment may be swallowed, or leave a library's lock locked, and it comes late where the main
+    thread is in compiled code. So the process ends at once when it has not ended in order after ORDERLY_SECONDS, or when the
+    signal comes a second time. A thread sees to it, which the interpreter tells of signals wherever the main thread is.
     """
-    told = threading.Event()
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    stops, by_handler = (signal.SIGINT, signal.SIGTERM), 0
 
     def stop(sign: int, frame: FrameType | None) -> None:
-        if told.is_set():
-            end_at_once(STOPPED_CODE, STOPPED)
-        told.set()
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, 0)  # no longer the last to get its turn
-        last = threading.Timer(ORDERLY_SECONDS, end_at_once, (STOPPED_CODE, STOPPED))
-        last.daemon = True
-        last.start()
+        told.send(bytes([by_handler]))  # a library may have taken the interpreter's way of telling for itself
         raise KeyboardInterrupt
 
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    def see_to_it() -> None:
+        times: Counter[bool] = Counter()
+        end = None
+        while end is None or (time.monotonic() < end and max(times.values()) < 2):
+            heard.settimeout(end and max(0.001, end - time.monotonic()))
+            with suppress(TimeoutError):
+                said = heard.recv(1)[0]
+                if said in (by_handler, *stops):
+                    times[said == by_handler] += 1
+                    end = end or time.monotonic() + ORDERLY_SECONDS
+                    for worker in multiprocessing.active_children():  # others may come first as long as they compute
+                        worker.kill()
+        end_at_once(STOPPED_CODE, STOPPED)
+
+    threading.Thread(target=see_to_it, name=STOP, daemon=True).start()
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    for sign in stops:
         signal.signal(sign, stop)

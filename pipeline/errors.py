@@ -1,12 +1,8 @@
 """What can go wrong, and how it is said: one line, and an exit code."""
 
-import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
-"""Faults of the machine (disk full, read-only, no permission, a file that is gone) and not of the program."""
 
 GOES_ON = "the same command goes on from the last finished generation"
 STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
@@ -48,8 +44,6 @@ def exit_code(run: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
         return STOPPED_CODE
-    except OSError as error:
-        if error.errno not in SURROUNDINGS:
-            raise
-        print(f"failed: {error}", file=sys.stderr)
+    except (OSError, MemoryError) as error:  # the machine's faults, not the program's
+        print(f"failed: {in_a_line(error)}", file=sys.stderr)
         return 1

@@ -31,6 +31,6 @@ def extend(paths: Any, root: Path) -> None:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise BadInput(f"extensions: {path} fails: {type(error).__name__}: {in_a_line(error)}") from None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import RunFailed
+from pipeline.errors import RunFailed, in_a_line
 from pipeline.layout import LOCK, RECIPE
 
 
@@ -59,8 +59,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file. Raises RunFailed for a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFailed(f"{path} is no valid JSON file: {error}") from None
 
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:
@@ -75,8 +78,10 @@ def read_array(path: Path) -> NDArray[np.generic]:
     try:
         with path.open("rb") as file:
             array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise RunFailed(f"{path} is no valid array file: {error}") from None
+    except OSError:
+        raise
+    except Exception as error:  # NumPy parses the header as Python's literals, which can fail in any way
+        raise RunFailed(f"{path} is no valid array file: {in_a_line(error)}") from None
     return array
 
 

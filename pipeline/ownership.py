@@ -34,10 +34,14 @@ def owned(folder: Path, wait: bool = False, name: str = OWNER) -> Iterator[None]
 
 
 def owner(folder: Path, name: str = OWNER) -> int | None:
-    """The process of this machine that owns the folder; asked of the kernel, since trying the lock could refuse it."""
+    """The process of this machine that owns the folder; asked of the kernel, since trying the lock could refuse it.
+
+    The kernel names a lock by its inode, which other file systems may have, too: so the process that the file names must be it.
+    """
     try:
-        inode, locks = (folder / name).stat().st_ino, KERNEL_LOCKS.read_text(encoding="utf-8")
+        inode, said = (folder / name).stat().st_ino, (folder / name).read_text(encoding="utf-8").strip()
+        locks = KERNEL_LOCKS.read_text(encoding="utf-8")
     except OSError:
         return None
     rows = [line.split() for line in locks.splitlines() if " FLOCK " in line and f":{inode} " in line]
-    return next((int(row[4]) for row in rows if row[1] == "FLOCK"), None)
+    return int(said) if said in [row[4] for row in rows if row[1] == "FLOCK"] else None

@@ -7,15 +7,16 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
 
 from pipeline.errors import BadInput
 from pipeline.extensions import Extension, extend
+from pipeline.mapping import read_mapping
 from pipeline.mixing import LOOPS
 from pipeline.sections import (
+    MOST,
     Arm,
     Auxiliary,
     DigitsData,
@@ -36,8 +37,6 @@ from pipeline.sections import (
 
 DIGITS, MIN_REFERENCE = 1797, 150
 """scikit-learn's digits, and how many must be left to report by."""
-MOST_SAMPLES = 1_000_000_000
-"""More in one generation is a slip of the pen."""
 
 
 class Params(Section):
@@ -46,7 +45,7 @@ class Params(Section):
     experiment: Name
     seeds: Annotated[list[Seed], Field(min_length=1)]
     generations: Generations
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
     data: Annotated[GaussianData | MixtureData | DigitsData, Field(discriminator="kind")]
     n_synthetic: Samples
     network: Network
@@ -71,7 +70,7 @@ class Params(Section):
             )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ from each other, got {self.seeds}")
-        reserved = {"base", "data", "compare", "planned", "chained"} & set(self.arms)
+        reserved = {"base", "chained", "code", "compare", "data", "planned"} & set(self.arms)
         if reserved:
             raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
         if self.experiment == "gallery":
@@ -94,10 +93,10 @@ class Params(Section):
         if arm.guidance == "auto" and self.evaluation.selection is None:
             raise ValueError("evaluation.selection: is missing; guidance auto chooses by so many held-out real samples")
         handed_on = [self.handed_on(name, generation) for generation in range(1, self.length(name) + 1)]
-        if max(handed_on) > MOST_SAMPLES:
+        if max(handed_on) > MOST:
             raise ValueError(
-                f"arms.{name}.n_synthetic: more than {MOST_SAMPLES} samples are not allowed; its rule gives more in generation"
-                f" {next(number for number, n in enumerate(handed_on, 1) if n > MOST_SAMPLES)} (at_most limits it)"
+                f"arms.{name}.n_synthetic: more than {MOST} samples are not allowed; its rule gives more in generation"
+                f" {next(number for number, n in enumerate(handed_on, 1) if n > MOST)} (at_most limits it)"
             )
         given = min(handed_on)
         if arm.synthetic_share and given < round(arm.synthetic_share * self.data.n_real):
@@ -125,7 +124,7 @@ class Params(Section):
         if isinstance(rule, int):
             return rule
         start = rule.start if rule.start is not None else (rule.times_real or 0) * self.data.n_real
-        most = rule.at_most or MOST_SAMPLES + 1
+        most = rule.at_most or MOST + 1
         grown = math.log(start) + (generation - 1) * math.log(rule.factor)  # the number itself may be beyond all numbers
         return most if grown > math.log(most) else min(most, max(1, round(start * rule.factor ** (generation - 1))))
 
@@ -135,15 +134,7 @@ def load(path: Path, root: Path | None = None) -> Params:
 
     Raises BadInput with one line: which key, which value, what is allowed.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            raw = YAML(typ="safe", pure=True).load(file)
-    except FileNotFoundError:
-        raise BadInput(f"{path.name}: no such file in {path.parent.resolve()}; run it from the project's root") from None
-    except (YAMLError, ValueError, OSError, RecursionError) as error:
-        raise BadInput(f"{path.name}: cannot be read as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise BadInput(f"{path.name}: must hold keys and values, got {type(raw).__name__}")
+    raw = read_mapping(path)
     extend(raw.get("extensions"), root or path.parent)
     return parse(raw, path.name)
 
@@ -206,12 +197,31 @@ def _describe(errors: list[Any]) -> str:
 
 
 def _allowed(where: tuple[Any, ...]) -> str:
-    """The keys of the section in which an unknown key stands."""
-    kinds: dict[str, type[Section]] = {"gaussian": GaussianData, "gaussian-mixture": MixtureData, "digits": DigitsData}
-    sections: dict[str, type[Section]] = {"network": Network, "noise": Noise, "train": Training, "auxiliary": Auxiliary}
-    sections |= {"sampler": Sampler, "evaluation": Evaluation, "arms": Arm, "engine": Engine, "": Params}
-    section = kinds[where[1]] if where[0] == "data" else sections[where[0] if len(where) > 1 else ""]
-    return ", ".join(section.model_fields)
+    """The keys of the section in which an unknown key stands, found along the error's way."""
+    sections: list[type[Section]] = [Params]
+    parts = iter(where[:-1])
+    for part in parts:
+        known = [section for section in sections if part in section.model_fields]
+        if known:
+            annotation = known[0].model_fields[part].annotation
+            sections = _sections_in(annotation)
+            if get_origin(annotation) is dict:
+                next(parts)  # a name that the user has given
+        else:  # pydantic's word for the branch of a union: a tag, or the class's name in a longer text
+            sections = [each for each in sections if part in _tags(each) or each.__name__ in part]
+    return ", ".join(sections[0].model_fields)
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections_in(part)]
+
+
+def _tags(section: type[Section]) -> tuple[Any, ...]:
+    """What `kind` is in a section that is chosen by it."""
+    return get_args(section.model_fields["kind"].annotation) if "kind" in section.model_fields else ()
 
 
 def _short(value: Any) -> str:

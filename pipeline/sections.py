@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000_000
+"""More of anything is a slip of the pen."""
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Plenty = Annotated[int, Field(ge=2, le=MOST)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
@@ -25,7 +28,7 @@ class GaussianData(Section):
     """Points of one Gaussian."""
 
     kind: Literal["gaussian"]
-    n_real: Annotated[int, Field(ge=2)]
+    n_real: Plenty
     mean: Annotated[list[Finite], Field(min_length=2)]
     covariance: list[list[Finite]]
 
@@ -48,7 +51,7 @@ class MixtureData(Section):
     """Points of a square grid of equal Gaussians: modes x modes, `spacing` apart, each of standard deviation `spread`."""
 
     kind: Literal["gaussian-mixture"]
-    n_real: Annotated[int, Field(ge=2)]
+    n_real: Plenty
     modes: Annotated[int, Field(ge=1, le=20)]
     spacing: Positive
     spread: Positive
@@ -121,8 +124,8 @@ class Evaluation(Section):
     """
 
     extractor: Literal["identity", "classifier"]
-    n: Annotated[int, Field(ge=2)]
-    selection: Annotated[int, Field(ge=50)] | None = None
+    n: Plenty
+    selection: Annotated[int, Field(ge=50, le=MOST)] | None = None
     fid_infinity: bool = False
 
     @model_validator(mode="after")
@@ -147,7 +150,7 @@ class SampleRule(Section):
         return self
 
 
-Samples = Annotated[int, Field(ge=2)] | SampleRule
+Samples = Plenty | SampleRule
 Guidance = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 

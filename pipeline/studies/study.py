@@ -16,7 +16,6 @@ from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
 
 from pipeline import machine, steps
 from pipeline.chains import Chain
@@ -24,6 +23,7 @@ from pipeline.errors import BadInput
 from pipeline.extensions import extend
 from pipeline.files import read_json, write_json
 from pipeline.layout import PARAMS, PRESETS
+from pipeline.mapping import read_mapping
 from pipeline.measures import evaluation
 from pipeline.params import Params, parse
 from pipeline.sections import Name, Section, Seed
@@ -115,7 +115,7 @@ class Study:
     def params(self, seed: int) -> Params:
         """The preset with the study's changes, for one seed."""
         preset = Path(PRESETS) / f"{self.file.preset}.yaml"
-        raw = _read(preset)
+        raw = read_mapping(preset)
         for name, value in self.file.changes.items():
             *parents, last = name.split(".")
             section = raw
@@ -151,7 +151,7 @@ def load_study(name: str) -> Study:
         raise BadInput(f"study: {name!r} is not allowed: one of {', '.join(there)}")
     path = FOLDER / name / PARAMS
     try:
-        study = Study(name, StudyFile.model_validate(_read(path)))
+        study = Study(name, StudyFile.model_validate(read_mapping(path)))
     except ValidationError as error:
         raise wrong(path, error) from None
     study.params(0)
@@ -185,13 +185,3 @@ def _elsewhere() -> Iterator[None]:
             yield
         finally:
             os.chdir(home)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise BadInput(f"{path}: must hold keys and values")
-    return content

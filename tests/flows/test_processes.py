@@ -20,9 +20,22 @@ while True:
 """
 
 
-@pytest.mark.parametrize(("signals", "seconds"), [(1, 4.5), (2, 1.0)])
-def test_a_process_that_swallows_its_interrupt_ends_all_the_same_and_at_once_by_a_second(signals, seconds):
-    process = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+BLOCKED = """
+import sqlite3, sys
+from flows.processes import stop_by_signals
+stop_by_signals()
+with sqlite3.connect(sys.argv[1], timeout=30) as other, sqlite3.connect(sys.argv[1], timeout=30) as mine:
+    other.execute("begin exclusive")
+    print("ready", flush=True)
+    mine.execute("begin exclusive")
+"""
+"""Waits for a database's lock in compiled code, where no exception reaches it."""
+
+
+@pytest.mark.parametrize(("program", "signals", "seconds"), [(DEAF, 1, 4.5), (DEAF, 2, 1.0), (BLOCKED, 1, 4.5)])
+def test_a_process_that_swallows_its_interrupt_ends_all_the_same_and_at_once_by_a_second(tmp_path, program, signals, seconds):
+    command = [sys.executable, "-c", program, str(tmp_path / "database")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
     began = time.monotonic()

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.checkpoints import FileCheckpoint
 from pipeline.compute import load_weights
 from pipeline.errors import RunFailed
-from pipeline.files import read_array
+from pipeline.files import read_array, read_json
 from pipeline.ownership import owned
 
 
@@ -42,14 +43,30 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
 
 
-@pytest.mark.parametrize("write", [objects, pickled, torch_saved, empty, cut])
-@pytest.mark.parametrize("read", [read_array, lambda path: load_weights(path, nn.Linear(2, 2))], ids=["array", "weights"])
+def odd_header(path: Path) -> None:
+    cut(path)
+    path.write_bytes(path.read_bytes().replace(b"{'descr'", b"(['descr'"))
+
+
+READERS = {"array": read_array, "weights": lambda path: load_weights(path, nn.Linear(2, 2)), "json": read_json}
+
+
+@pytest.mark.parametrize("write", [objects, pickled, torch_saved, empty, cut, odd_header])
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 def test_a_damaged_file_and_one_with_code_are_refused_and_run_nothing(tmp_path, monkeypatch, write, read):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "file")
     with pytest.raises(RunFailed, match="is no valid") as raised:
         read(tmp_path / "file")
     assert "\n" not in str(raised.value)
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("write", [pickled, torch_saved, empty, cut])
+def test_a_checkpoint_that_is_damaged_or_has_code_is_not_taken_up_and_runs_nothing(tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "file")
+    assert FileCheckpoint(tmp_path / "file", b"a training").load() is None
     assert not Path("ran").exists()
 
 

@@ -118,6 +118,30 @@ def test_every_preset_is_valid(preset):
         ),
         ("n_synthetic: 3000", "n_synthetic: {start: 9, times_real: 0.5}", "needs one of start and times_real"),
         ("  standard: {", "  planned: {", "arms must not be called planned"),
+        (
+            "n_synthetic: 3000",
+            "n_synthetic: {times_rael: 0.5}",
+            "n_synthetic.times_rael: unknown key (value 0.5); allowed are start,",
+        ),
+        (
+            "guidance: 0.85",
+            "guidance: 0.85, guide: {stps: 1}",
+            "arms.sims.guide.stps: unknown key (value 1); allowed are steps,",
+        ),
+        (
+            "guidance: 0.85",
+            "guidance: 0.85, hook: {naem: x}",
+            "arms.sims.hook.naem: unknown key (value 'x'); allowed are name,",
+        ),
+        ("  sims: {", "  guide: {typo: 1, ", "arms.guide.typo: unknown key (value 1); allowed are loop, strategy"),
+        ("threads: 1 ", "threads: 1\n  thread: 2 ", "engine.thread: unknown key (value 2); allowed are kind, workers"),
+        ("seeds: [0]", "seeds: !!bool foo", "cannot be read as YAML"),
+        ("seeds: [0]", 'seeds: !!int ""', "cannot be read as YAML"),
+        ("n_real: 1000", "n_real: 1000000000000", "data.n_real: 1000000000000 is not allowed: input should be less than"),
+        ("batch: 256", "batch: 1000000000000", "train.batch: 1000000000000 is not allowed: input should be less than"),
+        ("n: 4000 ", "n: 1000000000000 ", "evaluation.n: 1000000000000 is not allowed"),
+        ("device: auto", "device: cuda:00", "device: 'cuda:00' is not allowed"),
+        ("device: auto", "device: cuda:99999999999", "device: 'cuda:99999999999' is not allowed"),
         ("arms:\n", "extensions: [/tmp/evil.py]\narms:\n", "extensions.0: '/tmp/evil.py' is not allowed"),
         ("arms:\n", "extensions: [gone.py]\narms:\n", "extensions: 'gone.py' is not allowed: there is no such file"),
     ],
@@ -131,11 +155,11 @@ def test_bad_params_end_with_exit_2_and_one_line_that_names_key_value_and_what_i
     Path("presets").mkdir()
     for path, arguments in (("params.yaml", ["run"]), ("presets/other.yaml", ["preset", "other"])):
         Path(path).write_text(GAUSSIAN.replace(old, new, 1))
-        there = {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()}
+        there = {file: file.is_file() and file.read_bytes() for file in Path().rglob("*")}
         assert main(arguments) == 2
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.startswith("error: ")
         assert said.err.count("\n") == 1
         assert says in said.err
-        assert {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()} == there
+        assert {file: file.is_file() and file.read_bytes() for file in Path().rglob("*")} == there
