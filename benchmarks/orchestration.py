@@ -85,7 +85,7 @@ def timings(folder: Path) -> list[list[dict[str, Any]]]:
 
 def parts(folder: Path, began: float, ended: float) -> str:
     """Where the time went, seen from the chain that ended last."""
-    chains = [[row for row in rows if row["step"] not in ("commit", "track")] for rows in timings(folder)]
+    chains = [[row for row in rows if row["step"] != "track"] for rows in timings(folder)]
     last = max(chains, key=lambda rows: rows[-1]["began"])
     first, end = last[0]["began"], last[-1]["began"] + last[-1]["seconds"]
     steps = sum(row["seconds"] for row in last)

@@ -1,6 +1,6 @@
 """A chain as a Prefect task: its generations in order, each step a task of its own, resumed where DVC says it must be.
 
-Wherever it runs, it announces every generation that is there; the flow's process records it in DVC while the chain goes on.
+Wherever it runs, it announces every generation that is there; the flow's process shows and pushes it while the chain goes on.
 """
 
 import os
@@ -13,18 +13,20 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.announcements import Announcement, announce
+from flows.outage import halted
 from flows.processes import yield_to_others
 from pipeline.chains import Chain
+from pipeline.clock import timed
 from pipeline.errors import RunFailed
 from pipeline.generation import run_step, transaction
-from pipeline.layout import PARAMS, Layout
+from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.locks import digests
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.steps import Job
 from pipeline.versioning import Versions
 
-SHORTER_CHAIN = 5
+SHORTER_CHAIN = 2
 """How nice (man 2 nice) a chain is that does not decide when the run ends."""
 
 
@@ -36,8 +38,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
     ends, so what orchestration takes should be taken from others.
     """
     began = time.monotonic()
-    if yields:
-        yield_to_others(SHORTER_CHAIN)
+    yield_to_others(SHORTER_CHAIN if yields else 0)
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
     if params.fingerprint != fingerprint:
@@ -53,12 +54,15 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
         current = versions.current(folders)
         made, remade = 0, False
         for number, folder in enumerate(folders, start=1):
+            if halted(layout.chain(chain)):
+                break
             if remade and folder in current:
                 current -= {folder} - versions.current([folder])
             remade = folder not in current
             stale = remade and bool(digests(folder))
             if remade:
                 make(params, chain, number, partial(say, number))
+                commit(versions, folder)
                 made += 1
             say(number, made=remade, anew=stale)
     return made
@@ -70,6 +74,13 @@ def make(params: Params, chain: Chain, number: int, begins: Callable[[str], None
         for name in job.strategy.steps:
             begins(name)
             step_task(name)(job)
+
+
+@task(name="commit", task_run_name="commit {folder.name}", cache_policy=NO_CACHE)
+def commit(versions: Versions, folder: Path) -> None:
+    """Record a generation in DVC."""
+    with timed(folder.parent, "commit", generation=int(folder.name[1:])):
+        versions.commit(str(folder / RECIPE))
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import NoReturn
 from flows.processes import stop_by_signals
 from flows.progress import PLAIN, QUIET
 from pipeline.chains import lengths
-from pipeline.errors import BadInput, exit_code
+from pipeline.errors import GOES_ON, BadInput, RunFailed, exit_code, in_a_line
 from pipeline.files import read_json, write_bytes
 from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
@@ -90,6 +90,9 @@ def _run(given: argparse.Namespace) -> None:
         push_all(params, wanted)
         print(f"everything is up to date: {layout.page}")
         return
+    from flows.preflight import check_surroundings
+
+    check_surroundings(params)
     for chain in wanted:  # said now rather than after the server's start
         with owned(layout.chain(chain), name=RUNNER), owned(layout.chain(chain)):
             pass
@@ -98,7 +101,7 @@ def _run(given: argparse.Namespace) -> None:
         from pipeline.preparation import prepare
         from pipeline.versioning import Versions
 
-        prepare(Versions(params), params)
+        prepare(Versions(params), params, wanted)
 
     def flow() -> None:
         from flows.loop import self_consuming
@@ -126,8 +129,16 @@ def _with_server(
 
         meanwhile()
         server.wait(prefect)
-        with server.watched(prefect):
+        try:
             flow()
+        except (BadInput, RunFailed):
+            raise
+        except OSError as error:
+            raise RunFailed(f"{in_a_line(error)}; {GOES_ON}") from None
+        except Exception:
+            if server.answers(prefect.api):
+                raise
+            raise RunFailed(f"the Prefect server at {prefect.api} is gone; {GOES_ON}") from None
 
 
 def _study(given: argparse.Namespace) -> None:
@@ -148,6 +159,10 @@ def _study(given: argparse.Namespace) -> None:
     if not Versions().stale(str(study.folder / RECIPE)):
         print(f"everything is up to date: {page.location(study)}")
         return
+
+    from flows.preflight import check_surroundings
+
+    check_surroundings(study.params(0))
 
     def flow() -> None:
         from flows import study as flows_study
@@ -182,9 +197,9 @@ def _status(given: argparse.Namespace) -> None:
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, each in folders.items():
         made = [folder for folder in each if (folder / METRICS).exists()]
-        done = sum(folder in current for folder in each)
-        fid = f"{read_json(made[-1] / METRICS)['fid']:.4g}" if made else ""
-        print(f"{chain!s:<28}{done:>6}{len(made) - done:>7}{len(each) - len(made):>9}{fid:>10}")
+        done = [folder for folder in each if folder in current]
+        fid = f"{read_json(done[-1] / METRICS)['fid']:.4g}" if done else ""
+        print(f"{chain!s:<28}{len(done):>6}{len(made) - len(done):>7}{len(each) - len(made):>9}{fid:>10}")
 
 
 def _verify(given: argparse.Namespace) -> int:
@@ -194,7 +209,7 @@ def _verify(given: argparse.Namespace) -> int:
 
     params = load(Path(PARAMS))
     wrong = checked = 0
-    for chain in select(params, [given.arm] if given.arm else None, None, None):
+    for chain in select(params, None if given.arm is None else [given.arm], None, None):
         made = finished(params, chain, MAX_GENERATIONS)
         if later := beyond(params, chain, len(made)):
             wrong += 1

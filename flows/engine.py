@@ -34,7 +34,7 @@ POOLS: dict[str, Pool] = {"processes": process_pool, "ray": ray_pool}
 
 
 def at_once(params: Params, count: int) -> int:
-    """How many of the chains are submitted at once. A Ray cluster has its own queue, and knows its own size."""
+    """How many of the chains run at once. A Ray cluster knows its own size."""
     return count if params.engine.kind == "ray" and params.engine.workers == "auto" else min(workers(params), count)
 
 
@@ -48,7 +48,7 @@ def cost(params: Params, chain: Chain, generations: int) -> int:
 def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
     """Run the chains, as many at once as there is room for, the longest first; yields each as it ends, with what failed.
 
-    A chain is submitted when there is room: Prefect's pools do not promise to keep the order of what waits. Raises BadInput.
+    The pool of processes has a queue of its own, so that no worker idles while this process is busy. Raises BadInput.
     """
     layout = Layout(params.experiment)
     costs = {chain: cost(params, chain, generations) for chain, generations in wanted.items()}
@@ -56,9 +56,10 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     running: dict[PrefectFuture[int], Chain] = {}
     said: dict[Chain, Announcements] = {}
     size = at_once(params, len(waiting))
+    handed = size if params.engine.kind == "ray" else len(waiting)
     with POOLS[params.engine.kind](root, params, size) as runner:
         while waiting or running:
-            while waiting and len(running) < size:
+            while waiting and len(running) < handed:
                 chain = waiting.pop(0)
                 said[chain] = Announcements(layout.chain(chain))
                 parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}

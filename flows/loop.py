@@ -3,23 +3,29 @@
 import os
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
-from pydantic import AfterValidator
+from pydantic import Field
 
 from flows.announcements import Announcement
-from flows.engine import run_chains
+from flows.engine import at_once, run_chains
+from flows.known import In, project_root
+from flows.outage import end_without, watched
 from flows.plan import select
+from flows.preflight import check_surroundings
 from flows.progress import Progress
+from flows.server import in_use
 from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm, check_seed
-from pipeline.clock import note, process_start, timed
-from pipeline.errors import GOES_ON, STOPPED, RunFailed, as_value_error
+from pipeline.clock import note, process_start
+from pipeline.errors import GOES_ON, STOPPED, RunFailed
 from pipeline.files import read_json, write_text
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
@@ -33,26 +39,12 @@ from pipeline.tracking.machine import machine_watched
 from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
-ROOT = Path(__file__).resolve().parents[1]
 PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
 
 
-def _known(arm: str) -> str:
-    """Refuse an unknown arm where Prefect validates the parameters, before anything starts."""
-    with as_value_error():
-        check_arm(load(project_root() / PARAMS), arm)
-    return arm
-
-
-def _known_seed(seed: int) -> int:
-    """The same for a seed."""
-    with as_value_error():
-        check_seed(load(project_root() / PARAMS), seed)
-    return seed
-
-
-Arm = Annotated[str, AfterValidator(_known)]
-KnownSeed = Annotated[Seed, AfterValidator(_known_seed)]
+Arm = Annotated[str, In("arms", check_arm)]
+Arms = Annotated[list[Arm], Field(min_length=1)]
+Seeds = Annotated[list[Annotated[Seed, In("seeds", check_seed)]], Field(min_length=1)]
 
 
 def _run_name() -> str:
@@ -71,9 +63,7 @@ def _was_cancelled(*_: Any, **__: Any) -> None:
 
 
 @flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[_was_cancelled])
-def self_consuming(
-    arm: Arm | list[Arm] | None = None, seeds: list[KnownSeed] | None = None, generations: Generations | None = None
-) -> None:
+def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, generations: Generations | None = None) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
     Args:
@@ -86,36 +76,52 @@ def self_consuming(
     os.chdir(root)
     params = load(Path(PARAMS))
     wanted = select(params, [arm] if isinstance(arm, str) else arm, seeds, generations)
-    layout = Layout(params.experiment)
+    check_surroundings(params)
+    layout, server = Layout(params.experiment), in_use()
     with ExitStack() as claimed:
         for chain in wanted:
             claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
             layout.failure(chain).unlink(missing_ok=True)
+        lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))
         versions = Versions(params)
-        PREPARE(versions, params)
+        broken = PREPARE(versions, params, wanted)
+        failures = list(broken.values())
+        for chain in wanted:
+            if chain.seed in broken:
+                note_failure(layout, chain, broken[chain.seed])
+        ready = {chain: length for chain, length in wanted.items() if chain.seed not in broken}
+        if not ready:
+            raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
         plan(versions, params, wanted)
-        remote = Remote(versions, params)
-        for stage in roots(params):
-            remote.push(stage)
-        try:
-            failures = follow_chains(root, params, wanted, versions, remote)
-            link_report(params, write_report(versions, params, wanted, began))
-        except Exception:
-            with suppress(RunFailed):  # what was made is pushed whatever failed, which is what there is to say
-                remote.finish()
-            raise
-        try:
-            remote.finish()
-        except RunFailed as error:
-            failures.append(str(error))
+        with pushed(Remote(versions, params), roots(ready), failures) as remote:
+            failures += follow_chains(root, params, ready, remote, lost)
+            if not lost.is_set():
+                link_report(params, write_report(versions, params, wanted, began))
+        if lost.is_set():
+            end_without(server)
         note(layout.runs, "run", began, time.time() - began)
     if failures:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
 
 
-def project_root() -> Path:
-    """The folder with params.yaml: the current one, or the one that this file belongs to."""
-    return Path.cwd() if Path(PARAMS).exists() else ROOT
+@contextmanager
+def pushed(remote: Remote, stages: Iterable[str], failures: list[str]) -> Iterator[Remote]:
+    """Push the stages, and what the block adds; at its end, wait for all of it. What could not be pushed is a failure."""
+    for stage in stages:
+        remote.push(stage)
+    try:
+        yield remote
+    finally:  # what was made is pushed whatever failed
+        try:
+            remote.finish()
+        except RunFailed as error:
+            failures.append(str(error))
+
+
+def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
+    """Write down, for the report, why a chain ended; a full disk may be the very reason."""
+    with suppress(OSError):
+        write_text(layout.failure(chain), failure)
 
 
 @task(name="plan", cache_policy=NO_CACHE)
@@ -127,33 +133,34 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
             versions.commit(stage)
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions: Versions, remote: Remote) -> list[str]:
-    """Run the chains; record, show and push their generations as they come; gives what failed."""
+def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:
+    """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     store = Store(params.experiment)
-    views = {chain: ChainView(store, params, chain, generations) for chain, generations in wanted.items()}
+    views = {chain: ChainView(store, params, chain, generations, lost) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
         if said.step:
             progress.begins(chain, said)
             return
         folder = layout.generation(chain, said.generation)
-        if said.made:
-            with timed(folder.parent, "commit", generation=said.generation):
-                versions.commit(str(folder / RECIPE))
         progress.reached(chain, said, read_json(folder / METRICS)["fid"])
         views[chain].reached(said.generation)
         remote.push(str(folder / RECIPE))
 
     with Progress(wanted) as progress, machine_watched(store):
+        left = len(wanted)
         for chain, failure in run_chains(root, params, wanted, heard):
             progress.ended(chain, failed=failure is not None)
             views[chain].ended(failed=failure is not None)
             if failure:
                 failures.append(failure)
-                write_text(layout.failure(chain), failure)
-            import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
-    store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
+                note_failure(layout, chain, failure)
+            left -= 1
+            if left < at_once(params, len(wanted)):
+                import_module("pipeline.reporting.report")  # its libraries are heavy: load them on a core that is free by now
+    if not lost.is_set():
+        store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
     return failures
 
 

@@ -17,14 +17,16 @@ def select(params: Params, arms: list[str] | None, seeds: list[int] | None, gene
         check_seed(params, seed)
     if generations is not None and not 1 <= generations <= MAX_GENERATIONS:
         raise BadInput(f"generations: {generations} is not allowed: a number from 1 to {MAX_GENERATIONS}")
+    arms = list(params.arms) if arms is None else arms
+    seeds = params.seeds if seeds is None else seeds
     selected = {
-        chain: generations or params.length(chain.arm)
+        chain: params.length(chain.arm) if generations is None else generations
         for chain in chains(params)
-        if chain.arm in (arms or params.arms) and chain.seed in (seeds or params.seeds)
+        if chain.arm in arms and chain.seed in seeds
     }
     if not selected:
         has = "; ".join(f"{name} has {', '.join(map(str, arm.seeds or params.seeds))}" for name, arm in params.arms.items())
-        raise BadInput(f"seed: {', '.join(map(str, seeds or []))} is not allowed for {', '.join(arms or [])}: {has}")
+        raise BadInput(f"seed: {', '.join(map(str, seeds))} is not allowed for {', '.join(arms)}: {has}")
     return selected
 
 
@@ -36,5 +38,5 @@ def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
         return False
     render(params, wanted)
     versions = Versions(params)
-    stages = [*PLANNED, "report", *roots(params)]
+    stages = [*PLANNED, "report", *roots(wanted)]
     return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in stages)

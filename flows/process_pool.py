@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
+from threading import Semaphore, local
 from typing import Any, cast
 
 from prefect.task_runners import ProcessPoolTaskRunner
@@ -18,37 +19,47 @@ from flows.processes import end_with_parent
 from pipeline.machine import device_pool
 from pipeline.params import Params
 
+HANDING_OVER_SECONDS = 60.0
 
-class Slots(Executor):
-    """Pools of one worker each: where a worker dies, its own task fails and no other, and a new worker takes its place."""
+
+class Slots(ThreadPoolExecutor):
+    """Pools of one worker each, and a queue: where a worker dies, its own task fails and no other, and another takes its place.
+
+    A thread for each pool takes tasks from the queue, whatever the rest of this process is busy with.
+    """
 
     def __init__(self, size: int, begin: Callable[[int], ProcessPoolExecutor]) -> None:
-        self._begin = begin
-        self._pools = [begin(slot) for slot in range(size)]
-        self._free: SimpleQueue[int] = SimpleQueue()
-        for slot in range(size):
-            self._free.put(slot)
+        super().__init__(size, thread_name_prefix="slot")
+        self._begin, self._numbers, self._own = begin, count(), local()
+        self._pools: list[ProcessPoolExecutor] = []
+        self.handed_over = Semaphore(0)
 
     def submit(self, task: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
-        """Hand a task to a worker that has none; waits for one."""
-        slot = self._free.get()
-        try:
-            try:
-                future = self._pools[slot].submit(task, *arguments, **keywords)
-            except BrokenProcessPool:  # not renewed where its task ended: the broken pool still holds its own lock there
-                self._pools[slot].shutdown(wait=False)
-                self._pools[slot] = self._begin(slot)
-                future = self._pools[slot].submit(task, *arguments, **keywords)
-        except BaseException:
-            self._free.put(slot)
-            raise
-        future.add_done_callback(lambda _: self._free.put(slot))
+        """Hand over a task; returns at once."""
+        future = super().submit(self._run, task, *arguments, **keywords)
+        self.handed_over.release()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all workers."""
+        """Let nothing begin that waits, and end all workers."""
+        super().shutdown(wait, cancel_futures=True)
         for pool in self._pools:
-            pool.shutdown(wait, cancel_futures=cancel_futures)
+            pool.shutdown(wait)
+
+    def _run(self, task: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        if not hasattr(self._own, "slot"):
+            self._own.slot = next(self._numbers)
+            self._renew()
+        try:
+            future = self._own.pool.submit(task, *arguments, **keywords)
+        except BrokenProcessPool:
+            self._renew()
+            future = self._own.pool.submit(task, *arguments, **keywords)
+        return future.result()
+
+    def _renew(self) -> None:
+        self._own.pool = self._begin(self._own.slot)
+        self._pools.append(self._own.pool)
 
 
 class Workers(ProcessPoolTaskRunner):
@@ -69,8 +80,19 @@ class Workers(ProcessPoolTaskRunner):
             begun: Any = queue, begin_worker, (device,)
             return ProcessPoolExecutor(1, context, theirs._initializer, begun)
 
-        self._executor = cast(ProcessPoolExecutor, Slots(self._max_workers, begin))
+        self._slots = Slots(self._max_workers, begin)
+        self._executor = cast(ProcessPoolExecutor, self._slots)
         return self
+
+    def submit(self, *arguments: Any, **keywords: Any) -> Any:
+        """Submit a task and wait until it is in the queue, where Prefect puts it by a thread: all shall keep their order."""
+        future = super().submit(*arguments, **keywords)
+        self._slots.handed_over.acquire(timeout=HANDING_OVER_SECONDS)
+        return future
+
+    def begin_nothing(self) -> None:
+        """Forget what waits for a worker."""
+        self._slots.shutdown(wait=False)
 
 
 @contextmanager
@@ -87,6 +109,7 @@ def process_pool(root: Path, params: Params, size: int) -> Iterator[ProcessPoolT
         try:
             yield runner
         except BaseException:
+            pool.begin_nothing()
             for worker in multiprocessing.active_children():
                 worker.kill()
             raise

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -15,16 +14,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from flows.processes import WATCH_SECONDS, end_at_once, end_with, yield_to_other_sessions
+from flows.processes import end_with, yield_to_other_sessions
 from pipeline.databases import begin_with_template
-from pipeline.errors import GOES_ON, BadInput, RunFailed
+from pipeline.errors import BadInput, RunFailed
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
-MISSED_ANSWERS = 5
 DIRECTLY = build_opener(ProxyHandler({}))
 """Asks a server on this machine without the detour over a proxy."""
-QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_ENABLED": "false", "DO_NOT_TRACK": "1"}
+QUIET = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
 """For runs in a terminal: our own lines say what happens, and nothing is left to send when the server ends."""
 SERVICES = "CANCELLATION_CLEANUP", "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS"
 WITHOUT_PAGES = {
@@ -47,12 +50,15 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
 
+_in_use: Server | None = None
+
+
 def configured_api() -> str:
     """The API URL of the environment or of prefect.toml. Prefect itself would read its settings once and for all."""
     given = os.environ.get("PREFECT_API_URL")
     try:
         return (given or str(tomllib.loads(Path("prefect.toml").read_text("utf-8"))["api"]["url"])).rstrip("/")
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadInput(f"prefect.toml: [api] url cannot be read ({error}); it names the Prefect server") from None
 
 
@@ -86,6 +92,7 @@ def reachable() -> Iterator[Server]:
     The own one may still be starting: see `wait`. PREFECT_API_URL is set for this process and its children, so Prefect must not
     have been imported yet.
     """
+    global _in_use
     configured = configured_api()
     if answers(configured):
         yield Server(configured)
@@ -94,6 +101,7 @@ def reachable() -> Iterator[Server]:
         print(f"PREFECT_API_URL, {configured}, does not answer: this run has a server of its own", file=sys.stderr)
     with own_server(pages=False) as server:
         os.environ |= {"PREFECT_API_URL": server.api, "NO_PROXY": f"{os.environ.get('NO_PROXY', '')},127.0.0.1"}
+        _in_use = server
         yield server
 
 
@@ -131,28 +139,9 @@ def wait(server: Server) -> None:
         time.sleep(0.1)
 
 
-@contextmanager
-def watched(server: Server) -> Iterator[None]:
-    """End this process and its workers when the server goes away in the block: Prefect's client would retry for minutes.
-
-    An own server is watched by its process alone; asking it would cost its time.
-    Generations are transactions, so nothing valid is lost.
-    """
-    left = threading.Event()
-
-    def watch() -> None:
-        missed = 0
-        while missed < MISSED_ANSWERS and (server.process is None or server.process.poll() is None):
-            if left.wait(WATCH_SECONDS):
-                return
-            missed = 0 if server.process or answers(server.api) else missed + 1
-        end_at_once(1, f"failed: the Prefect server at {server.api} is gone; {GOES_ON}")
-
-    threading.Thread(target=watch, name="end-without-server", daemon=True).start()
-    try:
-        yield
-    finally:
-        left.set()
+def in_use() -> Server:
+    """The server of this run: that of `reachable`, or in a deployment's run the one that it is told of."""
+    return _in_use or Server(configured_api())
 
 
 def _serve(port: int, parent: int) -> None:

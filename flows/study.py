@@ -14,7 +14,7 @@ from prefect.futures import PrefectFuture
 from pydantic import AfterValidator
 
 from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
-from flows.loop import project_root
+from flows.known import project_root
 from flows.processes import yield_to_others
 from flows.progress import clock, say
 from flows.views import attempt

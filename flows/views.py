@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -47,16 +48,17 @@ def attempt(act: Callable[[], T]) -> T | None:
 
 
 class ChainView:
-    """What is seen of one chain in a flow run; made inside it.
+    """What is seen of one chain in a flow run; made inside it. The run's page is left alone once its server is lost.
 
     A generation is shown with those that follow it within UPDATE_SECONDS, or longer where showing takes more than its share of
     the time: looking on must not cost what computing needs.
     """
 
-    def __init__(self, store: Store, params: Params, chain: Chain, generations: int) -> None:
+    def __init__(self, store: Store, params: Params, chain: Chain, generations: int, lost: Event) -> None:
         self.params, self.chain, self.generations = params, chain, generations
         self.layout = Layout(params.experiment)
         self.tracker = ChainTracker(store, params, chain)
+        self._lost = lost
         self._new: list[Path] = []
         self._rows: list[dict[str, Any]] = []
         self._due = 0.0
@@ -88,6 +90,14 @@ class ChainView:
         began, used = time.time(), time.process_time()
         track(self.tracker, self._new)
         self._new = []
+        if not self._lost.is_set():
+            self._show_page(generation)
+        seconds = time.process_time() - used
+        note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
+        return seconds
+
+    def _show_page(self, generation: int) -> None:
+        """Bring the run's page in Prefect up to date."""
         percent, text = 100 * generation / self.generations, f"{self.chain}: generation {generation} of {self.generations}"
         attempt(self._show_table)
         if self._progress is None:
@@ -98,9 +108,6 @@ class ChainView:
         else:
             known = self._progress
             attempt(lambda: update_progress_artifact(known, percent, text))
-        seconds = time.process_time() - used
-        note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
-        return seconds
 
     def _show_table(self) -> None:
         """The chain's generations, a row each."""

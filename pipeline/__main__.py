@@ -1,4 +1,4 @@
-"""The commands of the DVC stages: `python -m pipeline data | base | plan | chains | generation | report | point | ...`."""
+"""The commands of the DVC stages: `python -m pipeline code | data | base | plan | chains | generation | report | ...`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.chains import Chain, check_seed
 from pipeline.errors import BadInput, exit_code
-from pipeline.layout import PARAMS
+from pipeline.layout import PARAMS, Layout
 from pipeline.params import load
 
 
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one stage's command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
-    for name in ("data", "plan", "chains", "report"):
+    for name in ("code", "data", "plan", "chains", "report"):
         stages.add_parser(name)
     stages.add_parser("base").add_argument("--seed", type=int, required=True)
     generation = stages.add_parser("generation")
@@ -48,6 +48,10 @@ def _run(given: argparse.Namespace) -> None:
         from pipeline.reporting import report
 
         report.build(params)
+    elif given.stage == "code":
+        from pipeline.code import write_listing
+
+        write_listing(Layout(params.experiment))
     elif given.stage == "data":
         from pipeline.generation import make_data
 

@@ -24,6 +24,8 @@ RUNNER = "run.pid"
 """The run that a chain belongs to, from its beginning to its end."""
 ANNOUNCED = "announced.jsonl"
 FAILURE = "failure.txt"
+HALT = "halt"
+"""There while a chain must not begin another generation."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Layout:
     def plan(self) -> Path:
         """The chains and their lengths: what the recipes were rendered for."""
         return self.runs / "plan.json"
+
+    @property
+    def code(self) -> Path:
+        """The digests of the program's files, which every generation depends on."""
+        return self.runs / "code"
 
     @property
     def planned(self) -> Path:

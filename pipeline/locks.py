@@ -1,5 +1,6 @@
 """What DVC has recorded, read from the generations' locks without DVC: fast, and unharmed by one that a kill has cut."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline.chains import Chain, decisive
 from pipeline.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
 from pipeline.params import Params
-from pipeline.recipes import predecessor
+from pipeline.recipes import predecessor, roots
 from pipeline.sections import MAX_GENERATIONS
 
 
@@ -56,12 +57,13 @@ def beyond(params: Params, chain: Chain, number: int) -> list[Path]:
     return [folder for folder in folders if _locked(folder).get("params") == values]
 
 
-def absent(experiment: str) -> list[str]:
-    """DVC's names of the stages whose locks name outputs that are not here: made elsewhere, or taken away."""
-    roots = {stage: locked for stage, locked in _read(Path(LOCK)).items() if stage.startswith(("data", "base@"))}
-    folders = [lock.parent for lock in sorted((Layout(experiment).runs).glob(f"*/seed*/g*/{LOCK}"))]
+def absent(experiment: str, wanted: Iterable[Chain]) -> list[str]:
+    """DVC's names of the chains' stages whose locks name outputs that are not here: made elsewhere, or taken away."""
+    layout, locked = Layout(experiment), _read(Path(LOCK))
+    made = {name: locked[name] for name in roots(wanted) if name in locked}
+    folders = [lock.parent for chain in wanted for lock in sorted(layout.chain(chain).glob(f"g*/{LOCK}"))]
     recipes = {str(folder / RECIPE): _locked(folder) for folder in folders if (folder / RECIPE).exists()}
-    return [name for name, stage in (roots | recipes).items() if not all(Path(out).exists() for out in _hashes(stage, "outs"))]
+    return [name for name, stage in (made | recipes).items() if not all(Path(out).exists() for out in _hashes(stage, "outs"))]
 
 
 def drop_damaged_locks() -> list[Path]:

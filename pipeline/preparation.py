@@ -1,26 +1,39 @@
-"""What all chains of an experiment need before they start: the data and every seed's base model, made and recorded."""
+"""What all chains of an experiment need before they start: the data and their seeds' base models, made and recorded."""
 
+from collections.abc import Iterable
+
+from pipeline.chains import Chain
+from pipeline.code import write_listing
+from pipeline.errors import RunFailed
 from pipeline.generation import make_base, make_data
 from pipeline.layout import Layout
-from pipeline.machine import device_of
 from pipeline.ownership import owned
 from pipeline.params import Params
 from pipeline.remote import Remote
 from pipeline.versioning import Versions
 
 
-def prepare(versions: Versions, params: Params) -> None:
-    """Make the real data and every seed's base model where they are not current; with a remote, bring what it has first.
+def prepare(versions: Versions, params: Params, wanted: Iterable[Chain]) -> dict[int, str]:
+    """Make the real data and the chains' base models where they are not current; with a remote, bring what it has first.
 
-    Raises BadInput for a device or a remote that is not there.
+    Gives, by seed, why a base model could not be made: the chains of other seeds go on without it. Raises BadInput for a remote
+    that is not there.
     """
-    device_of(params)
+    failures = {}
     with owned(Layout(params.experiment).runs, wait=True):
-        Remote(versions, params).pull()
+        Remote(versions, params).pull(wanted)
+        if not versions.stage_is_current("code"):
+            write_listing(Layout(params.experiment))
+            versions.commit("code")
         if not versions.stage_is_current("data"):
             make_data(params)
             versions.commit("data")
-        for seed in params.seeds:
+        for seed in dict.fromkeys(chain.seed for chain in wanted):
             if not versions.stage_is_current(f"base@{seed}"):
-                make_base(params, seed)
-                versions.commit(f"base@{seed}")
+                try:
+                    make_base(params, seed)
+                except RunFailed as error:
+                    failures[seed] = str(error)
+                else:
+                    versions.commit(f"base@{seed}")
+    return failures

@@ -18,32 +18,6 @@ from pipeline.strategies import STRATEGIES
 PYTHON = 'PATH=".venv/bin:$PATH" python'
 """The environment's Python, whether it is activated or not."""
 
-CODE = (
-    "models",
-    "pipeline/chains.py",
-    "pipeline/checkpoints.py",
-    "pipeline/compute.py",
-    "pipeline/datasets.py",
-    "pipeline/measures/evaluation.py",
-    "pipeline/measures/features.py",
-    "pipeline/files.py",
-    "pipeline/generation.py",
-    "pipeline/hooks.py",
-    "pipeline/measures/kernel.py",
-    "pipeline/machine.py",
-    "pipeline/measures/metrics.py",
-    "pipeline/mixing.py",
-    "pipeline/measures/neighbours.py",
-    "pipeline/params.py",
-    "pipeline/pictures.py",
-    "pipeline/sections.py",
-    "pipeline/seeds.py",
-    "pipeline/measures/sliced.py",
-    "pipeline/steps.py",
-    "pipeline/strategies.py",
-)
-"""The files that decide a generation's bytes."""
-
 PLANNED = "plan", "chains"
 """The stages of the root's dvc.yaml that are about the recipes alone."""
 AGAIN = "the recipes did not fit params.yaml and have been rendered anew: give the same command again"
@@ -53,7 +27,7 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     """The text of a generation's dvc.yaml."""
     layout = Layout(params.experiment)
     arm = params.arms[chain.arm]
-    deps = [*CODE, *(params.extensions or []), str(layout.real(chain.seed))]
+    deps = [str(layout.code), *(params.extensions or []), str(layout.real(chain.seed))]
     if arm.guidance == "auto":
         deps.append(str(layout.held_out(chain.seed)))
     if params.evaluation.extractor == "classifier":
@@ -89,9 +63,9 @@ def plots(params: Params) -> str:
     )
 
 
-def roots(params: Params) -> list[str]:
-    """The stages of the root's dvc.yaml that the chains need: the data, and every seed's base model."""
-    return ["data", *(f"base@{seed}" for seed in params.seeds)]
+def roots(wanted: Iterable[Chain]) -> list[str]:
+    """The stages of the root's dvc.yaml that the chains need: code, data, and their seeds' base models."""
+    return ["code", "data", *dict.fromkeys(f"base@{chain.seed}" for chain in wanted)]
 
 
 def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:

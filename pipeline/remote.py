@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from queue import Empty, Queue
 
 from pipeline.chains import Chain
@@ -34,9 +35,9 @@ class Remote:
                 f"remote: {self.name!r} is not allowed: DVC knows {', '.join(known) or 'none'} (dvc remote add NAME URL)"
             )
 
-    def pull(self) -> None:
-        """Bring the outputs that locks name and that are not here. What the remote does not have is made anew."""
-        missing = absent(self.params.experiment) if self.name is not None else []
+    def pull(self, wanted: Iterable[Chain]) -> None:
+        """Bring the chains' outputs that locks name and that are not here. What the remote does not have is made anew."""
+        missing = absent(self.params.experiment, wanted) if self.name is not None else []
         if missing and self.name is not None:
             try:
                 self.versions.pull(missing, self.name)
@@ -87,7 +88,7 @@ def push_all(params: Params, wanted: dict[Chain, int]) -> None:
         return
     remote, layout = Remote(Versions(params), params), Layout(params.experiment)
     folders = [layout.generation(chain, number) for chain, length in wanted.items() for number in range(1, length + 1)]
-    for target in (*roots(params), *(str(folder / RECIPE) for folder in folders)):
+    for target in (*roots(wanted), *(str(folder / RECIPE) for folder in folders)):
         remote.push(target)
     remote.finish()
 

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cache import mend
+from pipeline.code import is_current
 from pipeline.errors import RunFailed, in_a_line
-from pipeline.layout import LOCK, PARAMS, RECIPE
+from pipeline.layout import LOCK, PARAMS, RECIPE, Layout
 from pipeline.locks import drop_damaged_locks, outputs
+from pipeline.ownership import owned
 from pipeline.params import Params, load
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+
+TMP, TURN = ".dvc/tmp", "commit.pid"
+"""Where the processes that commit wait for their turn."""
 
 
 class Versions:
@@ -40,7 +46,7 @@ class Versions:
     def current(self, folders: Iterable[Path]) -> set[Path]:
         """Those of the generation folders whose outputs are there and fit recipe, code, params and inputs."""
         known = [folder for folder in folders if (folder / LOCK).exists() and (folder / RECIPE).exists()]
-        if not known:
+        if not known or (self._params and not is_current(Layout(self._params.experiment))):
             return set()
         stale = self._status([str(folder / RECIPE) for folder in known])
         return {folder for folder in known if not any(key.startswith(str(folder / RECIPE)) for key in stale)}
@@ -56,7 +62,7 @@ class Versions:
     def commit(self, target: str) -> None:
         """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
         self.check_params()
-        with _said_by_dvc():
+        with owned(Path(TMP), wait=True, name=TURN), _said_by_dvc():  # DVC's own lock is tried but now and then
             self._repo.commit(target, force=True, relink=False)
 
     def remotes(self) -> list[str]:
@@ -97,7 +103,8 @@ class Versions:
             logging.getLogger(library).setLevel(logging.CRITICAL)  # what they log with a traceback is raised, too
         honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
         with _said_by_dvc():
-            repo = Repo(".", remote=self._remote, remote_config=honest, _wait_for_lock=True)
+            own = {"core": {"no_scm": True}}  # .gitignore covers all outputs: DVC need not look for itself at every commit
+            repo = Repo(".", remote=self._remote, remote_config=honest, config=own, _wait_for_lock=True)
         if self._elsewhere is not None:
             repo.lock, repo.tmp_dir = LockNoop(), self._elsewhere.name
         return repo

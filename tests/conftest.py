@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
-            env=self.environment | more,
+            env={name: value for name, value in (self.environment | more).items() if value},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -108,6 +109,11 @@ class Project:
         """Every dvc.lock by its path: all that it says, whatever the order in which DVC came to its stages."""
         files = {str(path.relative_to(self.folder)): path for path in sorted(self.folder.rglob("dvc.lock"))}
         return {name: json.dumps(YAML(typ="safe").load(path), sort_keys=True) for name, path in files.items()}
+
+    def bytes(self) -> dict[str, str]:
+        """The digest of everything that the experiment's chains have made."""
+        files = self.folder.glob("runs/*/*/seed*/g*/*")
+        return {str(path.relative_to(self.folder)): md5(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import pandas as pd
 from pipeline.layout import TIMINGS, Layout
 
 PREPARATION = ("data", "base")
-BESIDE = {"commit": "DVC (commit)", "track": "MLflow, artifacts (processor time)"}
-NO_STEPS = (*BESIDE, "run", *PREPARATION)
+COMMIT, TRACK = "commit", "track"
+NO_STEPS = (COMMIT, TRACK, "run", *PREPARATION)
 """What is noted beside the computing steps of generations."""
 
 
@@ -47,7 +47,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     """
     rows, wall = timings(layout, began).query("began <= @ended"), ended - began
     prepared = rows[rows["step"].isin(PREPARATION)]["seconds"].sum()
-    chained = rows[~rows["step"].isin(NO_STEPS)]
+    chained = rows[~rows["step"].isin([step for step in NO_STEPS if step != COMMIT])]
     computing = steps_of(chained)
     table: list[tuple[str, float]] = []
     startup = wall - prepared
@@ -58,13 +58,15 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
         first, last = mine["began"].min(), (mine["began"] + mine["seconds"]).max()
         startup = first - began - prepared
         table += [(step, float(sums.get(step, 0.0))) for step in computing]
+        table += [("DVC (commit)", float(sums.get(COMMIT, 0.0)))]
         table += [("Prefect and the rest of the loop", last - first - float(sums.sum()))]
         table += [("waiting for the last chain, report", ended - last)]
     table = [("start-up, imports, server", startup), ("data and base models", prepared), *table]
     frame = pd.DataFrame(table, columns=["what", "seconds"])
     total, useful = frame["seconds"].sum(), frame[frame["what"].isin(["data and base models", *computing])]["seconds"].sum()
     extra = [("total", total), ("of which orchestration", total - useful)]
-    extra += [(f"beside the chains: {what}", rows[rows["step"] == step]["seconds"].sum()) for step, what in BESIDE.items()]
+    tracking = rows[rows["step"] == TRACK]["seconds"].sum()
+    extra += [("beside the chains: MLflow, artifacts (processor time)", tracking)]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
     return frame

@@ -1,8 +1,9 @@
 """A study's DVC pipeline, rendered from its axes: a stage for each point, and one for the page."""
 
+from pipeline.code import CODE
 from pipeline.files import write_text
 from pipeline.layout import PRESETS, RECIPE
-from pipeline.recipes import CODE, PYTHON
+from pipeline.recipes import PYTHON
 from pipeline.studies.study import Study
 
 OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")

@@ -18,6 +18,7 @@ from pipeline.ownership import owned
         (["runn"], "invalid choice: 'runn'"),
         (["preset", "nope"], "preset: 'nope' is not allowed: one of digits, gaussian"),
         (["verify", "--arm", "sims"], "verify: no such finished generation"),
+        (["verify", "--arm", ""], "arm: '' is not allowed: params.yaml has standard, sims"),
         (["report"], "experiment: 'smoke' has made nothing yet"),
     ],
 )
@@ -47,10 +48,23 @@ def test_a_chain_that_another_process_works_on_is_refused_with_its_number(projec
     assert output.count("\n") == 1
 
 
-def test_a_device_that_is_not_there_is_bad_input(project):
-    output = project(edit=lambda text: text.replace("device: auto", "device: cuda:99")).run("flows.cli", "run", code=2)
-    assert "device: 'cuda:99' is not allowed" in output
-    assert "Traceback" not in output
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("device: auto", "device: cuda:99", "device: 'cuda:99' is not allowed"),
+        ("engine:", "remote: shelf\nengine:", "remote: 'shelf' is not allowed: DVC knows none (dvc remote add NAME URL)"),
+        ("{workers: auto,", "{kind: ray, address: 127.0.0.1:9,", "engine.address: no Ray cluster answers at '127.0.0.1:9'"),
+        ("{workers: auto,", "{kind: ray, gpus_per_chain: 99,", "engine.gpus_per_chain: 99 is not allowed"),
+    ],
+)
+def test_what_is_not_there_and_params_ask_for_is_bad_input_and_nothing_is_written(project, old, new, says):
+    copy = project(edit=lambda text: text.replace(old, new))
+    former = sorted(copy.folder.rglob("*"))
+    output = copy.run("flows.cli", "run", code=2)
+    assert says in output
+    assert output.count("\n") == 1
+    added = set(copy.folder.rglob("*")) - set(former)
+    assert [path for path in added if "__pycache__" not in path.parts and ".dvc" not in path.parts] == []
 
 
 def test_the_schema_says_what_is_allowed(project):

@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -24,6 +27,10 @@ POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 """Where Debian keeps PostgreSQL's programs."""
 
 
+NOTHING_EXPORTED = {"PREFECT_API_URL": ""}
+"""No variable names a server."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -31,12 +38,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(copy: Project, **more: str) -> Iterator[dict[str, str]]:
-    """`self-consuming serve` with its own server; gives the one variable that others need. It ends having said `copy.said`."""
-    api = {"PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
-    process = copy.start("flows.cli", "serve", **api, **more)
+def served(copy: Project, **more: str) -> Iterator[str]:
+    """`self-consuming serve` with its own server; gives its API. It ends having said `copy.said`.
+
+    The project's prefect.toml names the server, as it does for users: nothing is exported.
+    """
+    settings = copy.folder / "prefect.toml"
+    settings.write_text(settings.read_text().replace(":4200", f":{free_port()}"))
+    api = tomllib.loads(settings.read_text())["api"]["url"]
+    process = copy.start("flows.cli", "serve", **NOTHING_EXPORTED, **more)
     try:
-        until(lambda: {"standard", "sims", "compare", "improvement"} <= deployments(api["PREFECT_API_URL"]), 120)
+        until(lambda: {"standard", "sims", "compare", "improvement"} <= deployments(api), 120)
         yield api
     finally:
         os.killpg(process.pid, signal.SIGINT)
@@ -63,38 +75,75 @@ def at_work(folder: Path) -> list[Path]:
 
 
 def test_served_deployments_are_run_and_cancelled_by_prefects_own_commands(project):
-    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1").replace("seeds: [0]", "seeds: [0, 1]"))
     points = copy.folder / "studies/pollution/params.yaml"
     points.write_text(re.sub(r"share: .*", "share: [0.0]", re.sub(r"seed: .*", "seed: [0]", points.read_text())))
+    prefect = partial(copy.run, "prefect", **NOTHING_EXPORTED)
     with served(copy) as api:
-        watched = copy.run("prefect", "deployment", "run", "self-consuming/sims", "--watch", **api)
+        watched = prefect("deployment", "run", "self-consuming/sims", "--param", "seeds=[1]", "--watch")
         assert "Completed" in watched
-        assert (copy.folder / "runs/smoke/sims/seed0/g001/dvc.lock").exists()
-        watched = copy.run("prefect", "deployment", "run", "study/pollution", "--param", "preset=smoke", "--watch", **api)
+        assert sorted(path.parents[1].name for path in copy.folder.glob("runs/smoke/*/seed*/g*/dvc.lock")) == ["seed1"]
+        _has_a_page(api, copy, watched)
+        for wrong in ({"arm": "simms"}, {"seeds": [7]}, {"generations": 0}, {"arm": []}):
+            assert refused(api, "sims", wrong), wrong
+        watched = prefect("deployment", "run", "study/pollution", "--param", "preset=smoke", "--watch")
         assert "Completed" in watched
         assert (copy.folder / "studies/pollution-smoke/points/0-0.0.json").exists()
 
-        said = copy.run("prefect", "deployment", "run", "self-consuming/compare", "--param", "generations=99", **api)
-        run = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)
-        assert run, said
+        run = run_id(prefect("deployment", "run", "self-consuming/compare", "--param", "generations=99"))
         until(lambda: (copy.folder / "runs/smoke/sims/seed0/g003/dvc.lock").exists(), 60)
         workers = at_work(copy.folder)
         assert len(workers) == 2
-        copy.run("prefect", "flow-run", "cancel", run.group(), **api)
+        prefect("flow-run", "cancel", run)
         began = time.monotonic()
         until(lambda: not any(worker.exists() for worker in workers), 30)
         assert time.monotonic() - began < 5
-        until(lambda: state(api["PREFECT_API_URL"], run.group()) == "CANCELLED", 30)
+        until(lambda: flow_run(api, run)["state"]["type"] == "CANCELLED", 30)
     assert "the same command goes on" in copy.said
     made = len(list(copy.folder.glob("runs/smoke/sims/seed0/g*/dvc.lock")))
-    said = copy.run("flows.cli", "run", "--arm", "sims", "--generations", str(made + 1))
+    said = copy.run("flows.cli", "run", "--arm", "sims", "--seed", "0", "--generations", str(made + 1))
     assert f"generation {made + 1:>3}/{made + 1}" in said
     assert f"generation   1/{made + 1}" not in said
 
 
-def state(api: str, run: str) -> str:
-    found = ask(api, "flow_runs/filter", json.dumps({"flow_runs": {"id": {"any_": [run]}}}))
-    return str(found[0]["state"]["type"])
+def _has_a_page(api: str, copy: Project, watched: str) -> None:
+    """A run's name says arm, seed and generations; it has tags, and its artifacts show progress, generations and links."""
+    run = flow_run(api, run_id(watched))
+    assert run["name"] == "sims, seed 1, 1 generations"
+    assert {"smoke", "sims"} <= set(run["tags"])
+    wanted = json.dumps({"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    found = {artifact["key"]: artifact for artifact in ask(api, "artifacts/filter", wanted)}
+    assert float(found["smoke-sims-seed1"]["data"]) == 100
+    (row,) = json.loads(found["smoke-sims-seed1-generations"]["data"])
+    folder = copy.folder / "runs/smoke/sims/seed1/g001"
+    assert row["FID"] == json.loads((folder / "metrics.json").read_text())["fid"]
+    assert row["DVC md5"] in (folder / "dvc.lock").read_text()
+    assert "/runs/" in found["smoke-sims-seed1-curves"]["data"]
+    assert (copy.folder / "reports/smoke/report.html").as_uri() in found["smoke-report"]["data"]
+
+
+def run_id(said: str) -> str:
+    """The id of the run that Prefect's command has started."""
+    found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)
+    assert found, said
+    return found.group()
+
+
+def refused(api: str, name: str, parameters: dict[str, Any]) -> bool:
+    """Whether a run of the deployment with such parameters fails before anything starts."""
+    (deployment,) = [each for each in ask(api, "deployments/filter") if each["name"] == name]
+    schema = deployment["parameter_openapi_schema"]
+    assert schema["properties"].keys() == {"arm", "seeds", "generations"}
+    try:
+        ask(api, f"deployments/{deployment['id']}/create_flow_run", json.dumps({"parameters": parameters}))
+    except HTTPError as error:
+        return error.code in (409, 422)
+    return False
+
+
+def flow_run(api: str, run: str) -> Any:
+    (found,) = ask(api, "flow_runs/filter", json.dumps({"flow_runs": {"id": {"any_": [run]}}}))
+    return found
 
 
 def test_the_work_pools_deployments_are_those_that_serve_registers() -> None:
@@ -139,8 +188,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_prefect_keeps_its_runs_in_postgresql_by_one_variable(project, postgres):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 1"))
-    with served(copy, PREFECT_SERVER_DATABASE_CONNECTION_URL=postgres) as api:
-        assert "Completed" in copy.run("prefect", "deployment", "run", "self-consuming/standard", "--watch", **api)
+    with served(copy, PREFECT_SERVER_DATABASE_CONNECTION_URL=postgres):
+        words = ("prefect", "deployment", "run", "self-consuming/standard", "--watch")
+        assert "Completed" in copy.run(*words, **NOTHING_EXPORTED)
     assert (copy.folder / "runs/smoke/standard/seed0/g001/dvc.lock").exists()
     address = postgres.replace("postgresql+asyncpg", "postgresql")
     rows = subprocess.run(

@@ -1,5 +1,8 @@
 """Chains as tasks of a real Ray cluster."""
 
+import time
+
+import psutil
 import pytest
 
 ENGINE = "engine: {workers: auto, threads: 1}"
@@ -21,12 +24,30 @@ def cluster():
 
 
 def test_chains_on_two_ray_nodes_give_the_process_engines_hashes(cluster, finished, project):
-    copy = project(edit=on_ray(cluster))
-    output = copy.run("flows.cli", "run")
+    copy = project(edit=on_ray("auto"))
+    output = copy.run("flows.cli", "run", RAY_ADDRESS=cluster)
     assert "sims/seed0           generation   2/2" in output
     assert copy.locks() == finished.locks()
     chains = [copy.folder / f"runs/smoke/{arm}/seed0/owner.pid" for arm in ("standard", "sims")]
     assert len({chain.read_text() for chain in chains}) == 2
+
+
+def test_a_run_on_a_ray_of_its_own_is_stopped_within_seconds_and_leaves_no_process(project):
+    copy = project(edit=lambda text: on_ray("local")(text).replace("generations: 2", "generations: 99"))
+    process = copy.start("flows.cli", "run")
+    for line in process.stderr:
+        if "generation   2/99" in line:
+            break
+    assert process.poll() is None, line
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any("raylet" in each.name() for each in family)
+    began = time.monotonic()
+    process.terminate()
+    said = process.communicate(timeout=30)[1]
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert psutil.wait_procs(family, timeout=5)[1] == []
 
 
 @pytest.mark.parametrize(
