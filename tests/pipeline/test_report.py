@@ -75,12 +75,14 @@ def page_of(project: Project) -> Path:
     return project.folder / "reports/smoke/report.html"
 
 
+@pytest.mark.timed
 def test_a_hundred_generations_of_two_arms_and_three_seeds_are_reported_small_and_fast(big):
     assert page_of(big).stat().st_size < BYTES
     assert big.seconds < SECONDS
     assert page_of(big).with_name("collapse.gif").stat().st_size < 2**20
 
 
+@pytest.mark.timed
 def test_large_pictures_are_made_smaller_until_the_page_is_small_enough(big, tmp_path):
     copy = big.copy(tmp_path / "copy")
     noise = np.random.default_rng(0).integers(0, 256, (528, 528, 3), dtype=np.uint8)

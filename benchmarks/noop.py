@@ -1,0 +1,41 @@
+"""What it takes to learn that there is nothing to do, in an experiment of 100 generations and two arms.
+
+    python benchmarks/noop.py [--preset smoke] [--generations 100]
+
+The experiment is made first. Each command is then given several times; the longest time is printed.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from orchestration import copy, shorten, timed
+
+COMMANDS = {
+    "self-consuming status": ["-m", "flows.cli", "status"],
+    "self-consuming run": ["-m", "flows.cli", "run"],
+    "dvc repro": ["-m", "dvc", "repro"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="smoke")
+    parser.add_argument("--generations", type=int, default=100, help="so many in every chain")
+    parser.add_argument("--times", type=int, default=3, help="how often each command is given")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = copy(Path(temporary) / "project", given.preset)
+        shorten(folder / "params.yaml", given.generations)
+        print(f"made in {timed([sys.executable, '-m', 'flows.cli', 'run'], folder):.1f} s", flush=True)
+        made = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*.npy")}
+        for name, command in COMMANDS.items():
+            longest = max(timed([sys.executable, *command], folder) for _ in range(given.times))
+            print(f"{name:<24} {longest:6.1f} s", flush=True)
+        if {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*.npy")} != made:
+            sys.exit("something was made anew")
+
+
+if __name__ == "__main__":
+    main()
