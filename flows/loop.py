@@ -28,9 +28,8 @@ from pipeline.preparation import prepare
 from pipeline.recipes import PLANNED, render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking.chain import chart
+from pipeline.tracking.chain import chart, store_of
 from pipeline.tracking.machine import machine_watched
-from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +129,7 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions: Versions, remote: Remote) -> list[str]:
     """Run the chains; record, show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    store = Store(params.experiment)
+    store = store_of(params)
     views = {chain: ChainView(store, params, chain, generations) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:

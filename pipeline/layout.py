@@ -22,6 +22,8 @@ OWNER = "owner.pid"
 """The process that makes a chain's generation, or a study's points."""
 RUNNER = "run.pid"
 """The run that a chain belongs to, from its beginning to its end."""
+TRACKER = "track.pid"
+"""The process that writes a chain's runs in MLflow."""
 ANNOUNCED = "announced.jsonl"
 FAILURE = "failure.txt"
 

@@ -216,23 +216,27 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
     budget, curve = compute.budget(training, job.params), list[float]()
     if training.checkpoint_images is None:
         trained = fit(denoiser, tensor, budget, seed_of, curve=curve)
-        _add_losses(job, purpose, curve)
+        _add_losses(job, purpose, curve, training.steps)
         return trained
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
     belongs = code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode()
     checkpoint = FileCheckpoint(location(job.work, purpose), *belongs)
     trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
-    _add_losses(job, purpose, curve)
+    _add_losses(job, purpose, curve, training.steps)
     return trained
 
 
-def _add_losses(job: Job, purpose: str, curve: list[float]) -> None:
-    """Write down a training's loss curve, thinned, as (step, mean loss of the steps before it)."""
+def _add_losses(job: Job, purpose: str, curve: list[float], steps: int) -> None:
     former = read_json(job.work / LOSSES) if (job.work / LOSSES).exists() else {}
+    write_json(job.work / LOSSES, former | {purpose: thinned(curve, steps)})
+
+
+def thinned(curve: list[float], steps: int) -> list[tuple[int, float]]:
+    """A training's loss curve as (step, mean loss of the chunk that ends there), LOSS_POINTS at most, the last among them."""
     every = math.ceil(len(curve) / LOSS_POINTS)
-    points = [(CHUNK_STEPS * (index + 1), loss) for index, loss in enumerate(curve)][every - 1 :: every]
-    write_json(job.work / LOSSES, former | {purpose: points})
+    points = [(min(CHUNK_STEPS * (index + 1), steps), loss) for index, loss in enumerate(curve)]
+    return points[(len(points) - 1) % every :: every]
 
 
 def load_model(job: Job, name: str, params: Params | None = None) -> Denoiser:

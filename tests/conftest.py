@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,15 @@ class Project:
         out, err = process.communicate(timeout=280)
         assert process.returncode == code, out + err
         return out + err
+
+    def tracked(self) -> tuple[Counter[tuple[str, str, int]], Counter[tuple[str, int]]]:
+        """How many points MLflow has of each run (that is not deleted), key and step, and pictures of each run and step."""
+        query = "select name, key, step from metrics natural join runs where lifecycle_stage = 'active'"
+        with sqlite3.connect(self.folder / "mlflow.db") as db:
+            points = Counter(db.execute(query).fetchall())
+            names = dict(db.execute("select run_uuid, name from runs where lifecycle_stage = 'active'").fetchall())
+        found = [(run, path) for run in names for path in (self.folder / "mlartifacts" / run).glob("artifacts/images/*.png")]
+        return points, Counter((names[run], int(path.name.split("+")[2])) for run, path in found)
 
     def locks(self) -> dict[str, str]:
         """Every dvc.lock by its path: all that it says, whatever the order in which DVC came to its stages."""

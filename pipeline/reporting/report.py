@@ -17,7 +17,7 @@ from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.layout import Layout
-from pipeline.machine import device_of
+from pipeline.machine import resolved
 from pipeline.params import Params
 from pipeline.reporting import figures, timetable
 from pipeline.reporting.animation import animation
@@ -92,7 +92,7 @@ def write(
     page = _template().render(
         params=params,
         reload=Markup(RELOAD.format(max(1.0, reload))) if reload else "",
-        resolved=_resolved(params),
+        resolved=_yaml(resolved(params)),
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
@@ -143,11 +143,9 @@ def _encoded(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _resolved(params: Params) -> str:
-    """params.yaml as the run understood it, with the device that `auto` gives."""
-    device = {"device": str(device_of(params)) if params.device == "auto" else params.device}
+def _yaml(content: dict[str, Any]) -> str:
     text = StringIO()
-    YAML().dump(params.model_dump(mode="json", exclude_none=True) | device, text)
+    YAML().dump(content, text)
     return text.getvalue()
 
 
