@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_json, write_text
-from pipeline.layout import Layout
+from pipeline.layout import PRESETS, Layout
 from pipeline.machine import resolved
-from pipeline.params import Params
+from pipeline.params import Params, load
 from pipeline.reporting import figures, timetable
 from pipeline.reporting.animation import animation
 from pipeline.reporting.charts import charts, library
@@ -27,6 +27,7 @@ from pipeline.reporting.gallery import gallery
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
 from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
+from pipeline.revision import changed, commit
 
 PACKAGES = (
     "torch",
@@ -93,6 +94,9 @@ def write(
         params=params,
         reload=Markup(RELOAD.format(max(1.0, reload))) if reload else "",
         resolved=_yaml(resolved(params)),
+        preset=_is_preset(params),
+        revision=commit(),
+        changed=changed(),
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
@@ -141,6 +145,14 @@ def _chains(states: list[dict[str, Any]], measured: pd.DataFrame) -> list[dict[s
 
 def _encoded(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+def _is_preset(params: Params) -> bool:
+    """Whether the preset of the experiment's name is just this experiment."""
+    try:
+        return load(Path(PRESETS) / f"{params.experiment}.yaml", Path()) == params
+    except BadInput:
+        return False
 
 
 def _yaml(content: dict[str, Any]) -> str:

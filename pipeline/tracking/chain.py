@@ -6,7 +6,6 @@ Everything here is rebuilt from the files, so a point is written only where it i
 import json
 import platform
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,8 +22,10 @@ from pipeline.locks import digests, finished
 from pipeline.machine import resolved
 from pipeline.ownership import owned, owner
 from pipeline.params import Params
+from pipeline.revision import commit
+from pipeline.rows import numbers
 from pipeline.sections import MAX_GENERATIONS
-from pipeline.tracking.store import Store, digest, numbers, pages, written
+from pipeline.tracking.store import Store, digest, pages, written
 
 IMAGES = 10
 """At most about so many sample pictures a chain, and those of its first and last generation."""
@@ -131,7 +132,7 @@ class ChainTracker:
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
         facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
         facts["version.python"] = platform.python_version()
-        return facts | {f"version.{name}": version(name) for name in PACKAGES} | git_commit()
+        return facts | {f"version.{name}": version(name) for name in PACKAGES} | _commit()
 
     def _known(self) -> dict[int, str]:
         """The generations that the run has, and what they were when they were written."""
@@ -229,10 +230,10 @@ def rebuild(params: Params) -> int:
     return len(made)
 
 
-def git_commit() -> dict[str, str]:
+def _commit() -> dict[str, str]:
     """The project's commit as MLflow's own tag; nothing where there is none."""
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {"mlflow.source.git.commit": found.stdout.strip()} if found.returncode == 0 else {}
+    found = commit()
+    return {"mlflow.source.git.commit": found} if found else {}
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:

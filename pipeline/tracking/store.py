@@ -142,15 +142,6 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a row of metrics; those of a list have their place in the name, as mode_shares.07."""
-    flat = {key: value for key, value in row.items() if isinstance(value, int | float)}
-    for key, values in row.items():
-        if isinstance(values, list):
-            flat |= {f"{key}.{place:02d}": value for place, value in enumerate(values) if isinstance(value, int | float)}
-    return flat
-
-
 def cause(error: BaseException) -> str:
     """What the error says that all others came from: a driver's few words rather than what the layers above made of them."""
     while error.__cause__ is not None:
