@@ -28,7 +28,7 @@ from pipeline.preparation import prepare
 from pipeline.recipes import PLANNED, render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking.chain import chart, store_of
+from pipeline.tracking.chain import store_of
 from pipeline.tracking.machine import machine_watched
 from pipeline.versioning import Versions
 
@@ -152,7 +152,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], versions
                 failures.append(failure)
                 write_text(layout.failure(chain), failure)
             import_module("pipeline.reporting.report")  # its libraries are heavy: load them while other chains run
-    store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
+    store.attempt(lambda: link_chart(params, store, views.values()))
     return failures
 
 
