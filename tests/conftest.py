@@ -196,3 +196,10 @@ def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end
         time.sleep(0.05)
     return found
+
+
+def asked(browser: Any) -> set[str]:
+    """What the browser's page has asked for, but what is in it and the browser's own."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    return {url for url in urls if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))}

@@ -84,7 +84,7 @@ def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
-        floors=numbers(facts.get("floors", {})),
+        floors=numbers(facts.get("floors", {})) | {"fid_base": float(facts["floor"])},
     )
 
 

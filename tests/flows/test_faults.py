@@ -79,7 +79,7 @@ def test_a_worker_that_is_killed_fails_its_chain_alone_the_same_command_goes_on_
     finished_copy.edit("generations: 2", "generations: 25")
     process = finished_copy.start("flows.cli", "run")
     chain = finished_copy.folder / "runs/smoke/sims/seed0"
-    until(lambda: (chain / "g003/metrics.json").exists(), 60)
+    until(lambda: (chain / "g003/metrics.json").exists(), 120)
     tracking = finished_copy.start("flows.cli", "track")
     os.kill(int((chain / "owner.pid").read_text()), signal.SIGKILL)
     said = process.communicate(timeout=120)[1]
