@@ -106,6 +106,13 @@ class Project:
         assert process.returncode == code, out + err
         return out + err
 
+    def without_mlflow(self) -> "Project":
+        """The same with nothing in MLflow: a copied store would write its pictures where it was made."""
+        for path in self.folder.glob("mlflow.db*"):
+            path.unlink()
+        shutil.rmtree(self.folder / "mlartifacts")
+        return self
+
     def tracked(self) -> tuple[Counter[tuple[str, str, int]], Counter[tuple[str, int]]]:
         """How many points MLflow has of each run (that is not deleted), key and step, and pictures of each run and step."""
         query = "select name, key, step from metrics natural join runs where lifecycle_stage = 'active'"

@@ -1,7 +1,6 @@
 """What is written to MLflow of chains, in whatever order, and what its own monitor writes of the machine."""
 
 import json
-import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -25,11 +24,8 @@ SIMS = Chain("sims", 0)
 @pytest.fixture
 def store(finished_copy: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store in a copy of the finished project, which is the current folder."""
-    monkeypatch.chdir(finished_copy.folder)
+    monkeypatch.chdir(finished_copy.without_mlflow().folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for path in Path().glob("mlflow.db*"):
-        path.unlink()
-    shutil.rmtree("mlartifacts")
     return store_of(load(Path("params.yaml")))
 
 
