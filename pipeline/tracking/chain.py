@@ -31,10 +31,20 @@ IMAGES = 10
 """At most about so many sample pictures a chain, and those of its first and last generation."""
 PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
-LOGGED = "logged.g"
-"""The tag of a generation that is written whole: a hash of what was written."""
+WRITTEN = "written.g"
+"""The tag of a generation: a hash of what is written of it."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags together."""
+
+
+class Made(NamedTuple):
+    """What MLflow is to have of a finished generation, and a hash of it."""
+
+    folder: Path
+    generation: int
+    metrics: dict[str, Any]
+    losses: dict[str, list[tuple[int, float]]]
+    content: str
 
 
 class ChainTracker:
@@ -46,14 +56,15 @@ class ChainTracker:
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
         with self._alone():
-            made, known = [_read(folder) for folder in folders], self._known()
-            if any(known.get(each.generation, each.content) != each.content for each in made):
+            made, begun = [_read(folder) for folder in folders], self._begun()
+            if any(begun.get(each.generation, each.content) != each.content for each in made):
                 # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
                 for run in (self._losses, self._run):
                     self.store.client.delete_run(run)
                 self._forget()
-                made, known = [_read(folder) for folder in finished(self.params, self.chain, MAX_GENERATIONS)], {}
-            new = [each for each in made if each.generation not in known]
+                made = [_read(folder) for folder in finished(self.params, self.chain, MAX_GENERATIONS)]
+            there = {point.step for point in self.store.client.get_metric_history(self._run, "fid")}
+            new = [each for each in made if each.generation not in there]
             for start in range(0, len(new), BATCH):
                 self._log(new[start : start + BATCH])
 
@@ -134,10 +145,10 @@ class ChainTracker:
         facts["version.python"] = platform.python_version()
         return facts | {f"version.{name}": version(name) for name in PACKAGES} | _commit()
 
-    def _known(self) -> dict[int, str]:
-        """The generations that the run has, and what they were when they were written."""
+    def _begun(self) -> dict[int, str]:
+        """The generations that the run has, whole or not, and what they were when they were written."""
         tags = self.store.client.get_run(self._run).data.tags
-        return {int(key.removeprefix(LOGGED)): value for key, value in tags.items() if key.startswith(LOGGED)}
+        return {int(key.removeprefix(WRITTEN)): value for key, value in tags.items() if key.startswith(WRITTEN)}
 
     @cached_property
     def _pictured(self) -> set[int]:
@@ -155,16 +166,14 @@ class ChainTracker:
         self.store.client.log_image(self._run, shown, key="samples", step=generation, timestamp=_stamp(generation))
         self._pictured.add(generation)
 
-    def _log(self, made: list["Made"]) -> None:
-        """Write generations: the tags last, since a generation counts as there when its tag is."""
+    def _log(self, made: list[Made]) -> None:
+        """Write generations: what they are first, their FID last, since a generation counts as there when that is."""
         from mlflow.entities import Metric, RunTag
 
         points, losses, tags = list[Metric](), list[Metric](), list[RunTag]()
         every = max(1, self.params.length(self.chain.arm) // IMAGES)
         for each in made:
             generation, stamp = each.generation, _stamp(each.generation)
-            if generation % every == 0 or generation == 1:
-                self._picture(each.folder, generation)
             values = {key: value for key, value in numbers(each.metrics).items() if key != "generation"}
             points += [Metric(key, float(value), stamp, generation) for key, value in values.items()]
             losses += [
@@ -173,21 +182,14 @@ class ChainTracker:
                 for step, loss in curve
             ]
             tags.append(RunTag(f"dvc.{each.folder.name}", digests(each.folder)[SYNTHETIC]))
-            tags.append(RunTag(f"{LOGGED}{generation:03d}", each.content))
+            tags.append(RunTag(f"{WRITTEN}{generation:03d}", each.content))
         tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics["extractor"]).items()]
-        self.store.log(self._losses, losses)
-        self.store.log(self._run, points)
         self.store.client.log_batch(self._run, tags=tags)
-
-
-class Made(NamedTuple):
-    """What MLflow is to have of a finished generation, and a hash of it."""
-
-    folder: Path
-    generation: int
-    metrics: dict[str, Any]
-    losses: dict[str, list[tuple[int, float]]]
-    content: str
+        for each in made:
+            if each.generation % every == 0 or each.generation == 1:
+                self._picture(each.folder, each.generation)
+        self.store.log(self._losses, losses)
+        self.store.log(self._run, sorted(points, key=lambda point: point.key == "fid"))
 
 
 def _read(folder: Path) -> Made:

@@ -63,24 +63,32 @@ def test_generation_by_generation_again_and_by_two_trackers_in_turn_every_point_
     assert tuple(map(once, finished_copy.tracked())) == whole()
 
 
-@pytest.mark.parametrize("left", [0, 1, 2])
-def test_a_tracker_killed_between_pictures_losses_metrics_and_tags_leaves_nothing_twice(store, finished_copy, left):
+def change(folder: Path) -> None:
+    """Give a generation another KID."""
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kid": 0.125}
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(("writing", "changed"), [(0, False), (1, False), (1, True)])
+def test_a_tracker_killed_in_the_middle_of_losses_or_metrics_leaves_nothing_twice(store, finished_copy, writing, changed):
     class Killed(Store):
-        """Dies after `left` writings of points."""
+        """Dies in the middle of losses (0) or metrics (1)."""
 
-        times = 0
+        done = 0
 
-        def log(self, *given):  # type: ignore[no-untyped-def]
-            if self.times == left:
+        def log(self, run, points):  # type: ignore[no-untyped-def]
+            super().log(run, points[: len(points) // 2] if self.done == writing else points)
+            if self.done == writing:
                 raise KeyboardInterrupt
-            self.times += 1
-            super().log(*given)
-            if self.times == left == 2:
-                raise KeyboardInterrupt
+            self.done += 1
 
     params = load(Path("params.yaml"))
     with pytest.raises(KeyboardInterrupt):
         ChainTracker(Killed(store.experiment, store.facts), params, SIMS).track(generations(1, 2))
+    if changed:
+        change(generations(1)[0])
     ChainTracker(store, params, SIMS).track(generations(1, 2))
     assert tuple(map(once, finished_copy.tracked())) == whole()
 
@@ -88,10 +96,7 @@ def test_a_tracker_killed_between_pictures_losses_metrics_and_tags_leaves_nothin
 def test_a_generation_made_anew_with_another_metric_takes_the_old_ones_place_even_with_the_same_fid(store, finished_copy):
     params = load(Path("params.yaml"))
     ChainTracker(store, params, SIMS).track(generations(1, 2))
-    path = generations(2)[0] / "metrics.json"
-    metrics = json.loads(path.read_text()) | {"kid": 0.125}
-    path.unlink()  # it is a link into DVC's cache
-    path.write_text(json.dumps(metrics))
+    change(generations(2)[0])
     for _ in range(2):
         ChainTracker(store, params, SIMS).track(generations(2))
     assert tuple(map(once, finished_copy.tracked())) == whole()
