@@ -16,7 +16,7 @@ from pipeline.params import load
 from pipeline.steps import thinned
 from pipeline.tracking.chain import ChainTracker, rebuild, store_of
 from pipeline.tracking.machine import machine_watched
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, curves, pages
 
 SIMS = Chain("sims", 0)
 
@@ -143,7 +143,11 @@ def test_the_status_in_mlflow_is_that_of_the_chain_and_not_that_of_track(store, 
     assert status() == "KILLED"
 
 
-def test_a_password_in_the_stores_address_is_never_shown(finished):
+def test_a_password_in_the_stores_address_is_never_shown(finished, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://somebody:secret@host/curves")
+    assert curves() == 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://somebody:secret@host/mlflow")
+    assert curves() == pages() == "https://host/mlflow"
     secret = "http://somebody:secret@127.0.0.1:9"
     said = finished.run("flows.cli", "track", code=1, MLFLOW_TRACKING_URI=secret)
     assert "MLflow could not be written at http://127.0.0.1:9" in said
