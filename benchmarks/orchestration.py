@@ -83,6 +83,11 @@ def timings(folder: Path) -> list[list[dict[str, Any]]]:
     return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
 
 
+def notes(folder: Path) -> list[dict[str, Any]]:
+    """What has been noted at all, the experiment's own beside the chains'."""
+    return [json.loads(line) for file in (folder / "runs").rglob("timings.jsonl") for line in file.read_text().splitlines()]
+
+
 def parts(folder: Path, began: float, ended: float) -> str:
     """Where the time went, seen from the chain that ended last."""
     chains = [[row for row in rows if row["step"] != "track"] for rows in timings(folder)]
@@ -123,7 +128,7 @@ def main() -> None:
             print(f"{name:<24} {seconds[folder]:8.1f} s: {parts(folder, began, time.time())}", flush=True)
         full, bare_mean = seconds[whole], (seconds[before] + seconds[after]) / 2
         print(f"{'orchestration':<24} {full - bare_mean:8.1f} s, {(full - bare_mean) / full:.1%} of the run")
-        tracking = sum(row["seconds"] for rows in timings(whole) for row in rows if row["step"] == "track")
+        tracking = sum(row["seconds"] for row in notes(whole) if row["step"] == "track")
         print(f"{'of it MLflow, artifacts':<24} {tracking:8.1f} s of processor time, {tracking / full:.1%} of the run")
         if not outputs(before) == outputs(whole) == outputs(after):
             sys.exit("the outputs differ")

@@ -64,7 +64,7 @@ def _parser() -> Parser:
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
     _how_loud(study)
     report = command("report", _report, "rebuild reports/ from the files, finished or not")
-    report.add_argument("--watch", action="store_true", help="rebuild at every new generation, until all chains are complete")
+    report.add_argument("--watch", action="store_true", help="rebuild at every new generation, until the run ends")
     report.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: look so often (5)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")

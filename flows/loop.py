@@ -34,9 +34,8 @@ from pipeline.preparation import prepare
 from pipeline.recipes import PLANNED, render, roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking.chain import chart
+from pipeline.tracking.chain import store_of
 from pipeline.tracking.machine import machine_watched
-from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 
 PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
@@ -136,7 +135,7 @@ def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:
     """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    store = Store(params.experiment)
+    store = store_of(params)
     views = {chain: ChainView(store, params, chain, generations, lost) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
@@ -160,7 +159,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: 
             if left < at_once(params, len(wanted)):
                 import_module("pipeline.reporting.report")  # its libraries are heavy: load them on a core that is free by now
     if not lost.is_set():
-        store.attempt(lambda: link_chart(params, chart(store, (view.tracker for view in views.values()))))
+        store.attempt(lambda: link_chart(params, store, views.values()))
     return failures
 
 

@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar, cast
@@ -22,7 +23,7 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.locks import digests
 from pipeline.params import Params
-from pipeline.tracking.chain import ChainTracker
+from pipeline.tracking.chain import ChainTracker, chart
 from pipeline.tracking.store import Store, curves
 
 T = TypeVar("T")
@@ -45,6 +46,14 @@ def attempt(act: Callable[[], T]) -> T | None:
     except Exception as error:
         log.warning("Prefect's page lacks something (%s)", in_a_line(error))
         return None
+
+
+@contextmanager
+def counted(folder: Path, **where: int) -> Iterator[None]:
+    """Note the processor time that the block took of this process, as time of tracking."""
+    began, used = time.time(), time.process_time()
+    yield
+    note(folder, "track", began, time.process_time() - used, **where)
 
 
 class ChainView:
@@ -79,7 +88,8 @@ class ChainView:
         """Show what is left, and write down how the chain ended."""
         if self._new:
             self._show(int(self._new[-1].name[1:]))
-        self.tracker.store.attempt(lambda: self.tracker.end("FAILED" if failed else "FINISHED"))
+        with counted(self.layout.chain(self.chain)):
+            self.tracker.store.attempt(lambda: self.tracker.end("FAILED" if failed else "FINISHED"))
 
     @property
     def _key(self) -> str:
@@ -87,14 +97,13 @@ class ChainView:
 
     def _show(self, generation: int) -> float:
         """Show what is new; gives the seconds of processor time that it took."""
-        began, used = time.time(), time.process_time()
-        track(self.tracker, self._new)
-        self._new = []
-        if not self._lost.is_set():
-            self._show_page(generation)
-        seconds = time.process_time() - used
-        note(self.layout.chain(self.chain), "track", began, seconds, generation=generation)
-        return seconds
+        used = time.process_time()
+        with counted(self.layout.chain(self.chain), generation=generation):
+            track(self.tracker, self._new)
+            self._new = []
+            if not self._lost.is_set():
+                self._show_page(generation)
+        return time.process_time() - used
 
     def _show_page(self, generation: int) -> None:
         """Bring the run's page in Prefect up to date."""
@@ -118,12 +127,12 @@ class ChainView:
             get_client(sync_client=True).update_artifact(self._table, ArtifactUpdate(data=json.dumps(self._rows)))
 
 
-def link_chart(params: Params, address: str | None) -> None:
+def link_chart(params: Params, store: Store, views: Iterable[ChainView]) -> None:
     """Link to the curves of all chains on the page of the flow run."""
-    if address:
-        attempt(
-            lambda: create_link_artifact(address, "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`")
-        )
+    with counted(Layout(params.experiment).runs):
+        if address := chart(store, (view.tracker for view in views)):
+            link = "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`"
+            attempt(lambda: create_link_artifact(address, *link))
 
 
 def link_report(params: Params, path: Path) -> None:

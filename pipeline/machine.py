@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -19,6 +20,12 @@ def device_of(params: Params) -> torch.device:
             f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
         )
     return device
+
+
+def resolved(params: Params) -> dict[str, Any]:
+    """params.yaml as it was understood: with defaults, and with the device that `auto` gives on this machine."""
+    device = str(device_of(params)) if params.device == "auto" else params.device
+    return params.model_dump(mode="json", exclude_none=True) | {"device": device}
 
 
 def device_pool(params: Params) -> list[str]:

@@ -74,6 +74,17 @@ class Job:
         return max(self.params.handed_on(self.chain.arm, self.generation), self.params.evaluation.n)
 
     @property
+    def n_candidates(self) -> int:
+        """How many samples are drawn for the output: more where a hook keeps a share of them."""
+        return math.ceil(self.n_output / self.arm.hook.share) if self.arm.hook else self.n_output
+
+    @property
+    def n_drawn(self) -> int:
+        """How many samples of the base are drawn beside the output: S, that a second model learns from, or is judged beside."""
+        auxiliary = self.params.auxiliary.n if self.strategy.auxiliary else 0
+        return max(auxiliary, self.params.evaluation.n) if self.strategy.second else 0
+
+    @property
     def guide_params(self) -> Params:
         """The params with autoguidance's guide for a network: smaller, where the arm says so."""
         guide = self.arm.guide
@@ -127,8 +138,7 @@ def training_set(job: Job) -> Array:
 def sample(job: Job) -> None:
     """Sample the base model: the arm's output, or the set S that a second model learns from (and enough to judge the base)."""
     if job.strategy.second:
-        n = max(job.params.auxiliary.n if job.strategy.auxiliary else 0, job.params.evaluation.n)
-        write_array(job.work / DRAWN, draw(job, load_model(job, BASE), "auxiliary", n))
+        write_array(job.work / DRAWN, draw(job, load_model(job, BASE), "auxiliary", job.n_drawn))
     else:
         _write_output(job, load_model(job, BASE))
 
@@ -216,23 +226,27 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
     budget, curve = compute.budget(training, job.params), list[float]()
     if training.checkpoint_images is None:
         trained = fit(denoiser, tensor, budget, seed_of, curve=curve)
-        _add_losses(job, purpose, curve)
+        _add_losses(job, purpose, curve, training.steps)
         return trained
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
     belongs = code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode()
     checkpoint = FileCheckpoint(location(job.work, purpose), *belongs)
     trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
-    _add_losses(job, purpose, curve)
+    _add_losses(job, purpose, curve, training.steps)
     return trained
 
 
-def _add_losses(job: Job, purpose: str, curve: list[float]) -> None:
-    """Write down a training's loss curve, thinned, as (step, mean loss of the steps before it)."""
+def _add_losses(job: Job, purpose: str, curve: list[float], steps: int) -> None:
     former = read_json(job.work / LOSSES) if (job.work / LOSSES).exists() else {}
+    write_json(job.work / LOSSES, former | {purpose: thinned(curve, steps)})
+
+
+def thinned(curve: list[float], steps: int) -> list[tuple[int, float]]:
+    """A training's loss curve as (step, mean loss of the chunk that ends there), LOSS_POINTS at most, the last among them."""
     every = math.ceil(len(curve) / LOSS_POINTS)
-    points = [(CHUNK_STEPS * (index + 1), loss) for index, loss in enumerate(curve)][every - 1 :: every]
-    write_json(job.work / LOSSES, former | {purpose: points})
+    points = [(min(CHUNK_STEPS * (index + 1), steps), loss) for index, loss in enumerate(curve)]
+    return points[(len(points) - 1) % every :: every]
 
 
 def load_model(job: Job, name: str, params: Params | None = None) -> Denoiser:
@@ -246,7 +260,7 @@ def _write_output(job: Job, denoise: Denoise) -> None:
     if call is None:
         write_array(job.work / SYNTHETIC, draw(job, denoise, "synthetic", job.n_output))
         return
-    candidates = draw(job, denoise, "synthetic", math.ceil(job.n_output / call.share))
+    candidates = draw(job, denoise, "synthetic", job.n_candidates)
     rng = np.random.Generator(np.random.Philox(key=job.seed("hook")))
     kept = HOOKS[call.name](candidates, Context(job.real, job.n_output, call.strength, rng))
     if kept.shape != (job.n_output, *job.real.shape[1:]) or kept.dtype != job.real.dtype:

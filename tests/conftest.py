@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import md5
 from pathlib import Path
@@ -105,6 +107,22 @@ class Project:
         assert process.returncode == code, out + err
         return out + err
 
+    def without_mlflow(self) -> "Project":
+        """The same with nothing in MLflow: a copied store would write its pictures where it was made."""
+        for path in self.folder.glob("mlflow.db*"):
+            path.unlink()
+        shutil.rmtree(self.folder / "mlartifacts")
+        return self
+
+    def tracked(self) -> tuple[Counter[tuple[str, str, int]], Counter[tuple[str, int]]]:
+        """How many points MLflow has of each run (that is not deleted), key and step, and pictures of each run and step."""
+        query = "select name, key, step from metrics natural join runs where lifecycle_stage = 'active'"
+        with sqlite3.connect(self.folder / "mlflow.db") as db:
+            points = Counter(db.execute(query).fetchall())
+            names = dict(db.execute("select run_uuid, name from runs where lifecycle_stage = 'active'").fetchall())
+        found = [(run, path) for run in names for path in (self.folder / "mlartifacts" / run).glob("artifacts/images/*.png")]
+        return points, Counter((names[run], int(path.name.split("+")[2])) for run, path in found)
+
     def locks(self) -> dict[str, str]:
         """Every dvc.lock by its path: all that it says, whatever the order in which DVC came to its stages."""
         files = {str(path.relative_to(self.folder)): path for path in sorted(self.folder.rglob("dvc.lock"))}
@@ -191,3 +209,10 @@ def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end
         time.sleep(0.05)
     return found
+
+
+def asked(browser: Any) -> set[str]:
+    """What the browser's page has asked for, but what is in it and the browser's own."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    return {url for url in urls if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))}

@@ -8,13 +8,13 @@ import pandas as pd
 
 from pipeline.measures.theory import predicted
 from pipeline.params import Params
-from pipeline.reporting.results import Yardsticks, control_arm
+from pipeline.reporting.results import COUNTS, Yardsticks, control_arm
 
 GREEN, GREY = "#2c9a46", "#808080"
 COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8f8c1e", "#1497a8")
 """Each with a contrast of at least 3.3 against white and against the page's dark background."""
-NO_METRICS = ("seed", "generation", "n_samples", "n_reference", "images_seen", "nfe")
-"""Numeric columns that are no measurements of samples."""
+NO_METRICS = ("seed", "generation", "images_seen", "nfe", "selection_n")
+"""Numeric columns that are no measurements of samples; no more are counts, n_*."""
 Trace = dict[str, Any]
 
 
@@ -28,7 +28,8 @@ def library() -> str:
 
 def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dict[str, Any]]:
     """A chart a metric, fid first: name, label, traces, whether it may be and at first is logarithmic."""
-    names = [name for name in results.select_dtypes("number").columns if name not in NO_METRICS]
+    numeric = results.select_dtypes("number").columns
+    names = [name for name in numeric if name not in NO_METRICS and not name.startswith("n_")]
     if "guidance" in names and results.groupby("arm")["guidance"].nunique().max() < 2:
         names.remove("guidance")  # it is given, and not chosen anew in every generation
     return [_chart(params, results, marks, name) for name in names if results[name].notna().any()]
@@ -44,13 +45,13 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
             if name == "fid":
                 traces += _prediction(params, str(arm), colour)
     if name == "fid":
-        traces += _lines(marks, int(results["generation"].max()))
+        traces += _lines(marks, results)
     elif name in marks.floors:
-        traces.append(_floor(marks.floors[name], marks.floor_n, int(results["generation"].max())))
+        traces.append(_floor(marks.floors[name], name, marks, results))
     values = results[name].dropna()
     positive = bool((values > 0).all())
     wide = positive and bool(values.max() > 10 * values.min())
-    label = name.replace("_", " ")
+    label = name.replace("_", " ").replace(".", " ")
     if name in ("fid", "fid_base"):
         label = {"fid": "FID", "fid_base": "FID of the base"}[name] + f" ({params.evaluation.extractor})"
     may: dict[str, Any] = {"may_be_log": positive, "log": wide and name in ("fid", "fid_base")}
@@ -102,20 +103,23 @@ def _prediction(params: Params, arm: str, colour: str) -> list[Trace]:
     return [_line(label, list(range(1, len(curve) + 1)), _short(pd.Series(curve)), line)]
 
 
-def _lines(marks: Yardsticks, last: int) -> list[Trace]:
+def _lines(marks: Yardsticks, results: pd.DataFrame) -> list[Trace]:
     """The floor, the control's mean and generation 1 of the plain arm, as level lines over all generations."""
-    traces = [_floor(marks.floor, marks.floor_n, last)]
     levels = []
     if marks.control is not None:
         levels.append(("mean of the control", marks.control, {"color": GREEN, "dash": "dot"}))
     if marks.first is not None:
         levels.append((f"generation 1 of {marks.first_arm}", marks.first, {"color": GREY, "dash": "dashdot"}))
-    return traces + [_level(label, level, last, style) for label, level, style in levels]
+    last = int(results["generation"].max())
+    return [_floor(marks.floor, "fid", marks, results)] + [_level(label, level, last, style) for label, level, style in levels]
 
 
-def _floor(level: float, n: int, last: int) -> Trace:
-    """What real samples measure, which is what their finite number alone costs."""
-    return _level(f"real against real, {n} samples", level, last, {"color": GREY, "dash": "dot"})
+def _floor(level: float, name: str, marks: Yardsticks, results: pd.DataFrame) -> Trace:
+    """What real samples measure, which is what their finite number alone costs; says so where the arms have another one."""
+    n, column = marks.counted(name), COUNTS.get(name, "n_samples")
+    arms = int(results[column].max()) if column in results else n
+    label = f"real against real, {n} samples" + (f" (the arms: {arms})" if arms != n else "")
+    return _level(label, level, int(results["generation"].max()), {"color": GREY, "dash": "dot"})
 
 
 def _level(label: str, level: float, last: int, style: Trace) -> Trace:

@@ -14,6 +14,7 @@
     responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
   let printing = false;
+  const hidden = new Set(JSON.parse(kept.get("hidden") || "[]"));
 
   function draw() {
     const shown = charts[metric.value];
@@ -24,7 +25,7 @@
     const last = Math.max(...shown.traces.flatMap((trace) => trace.x));
     const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
     const layout = {
-      uirevision: metric.value, // keeps what the legend hides
+      uirevision: metric.value,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18 }, margin: { t: 10, r: 10, b: 40, l: 60 },
@@ -32,11 +33,22 @@
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };
-    return Plotly.react(chart, shown.traces, layout, CONFIG);
+    const traces = shown.traces.map((trace) => ({ ...trace, visible: hidden.has(trace.uid) ? "legendonly" : true }));
+    return Plotly.react(chart, traces, layout, CONFIG);
+  }
+
+  function startLog() {
+    const shown = charts[metric.value], before = kept.get(`log ${shown.name}`);
+    log.checked = before === null ? shown.log : before === "true";
+  }
+
+  function keepHidden() {
+    chart.data.forEach((trace) => { hidden[trace.visible === "legendonly" ? "add" : "delete"](trace.uid); });
+    kept.set("hidden", JSON.stringify([...hidden]));
   }
 
   function choose() {
-    log.checked = charts[metric.value].log;
+    startLog();
     kept.set("metric", charts[metric.value].name);
     draw();
   }
@@ -44,10 +56,10 @@
   if (charts.length) {
     const before = charts.findIndex((each) => each.name === kept.get("metric"));
     metric.value = String(Math.max(0, before));
-    log.checked = charts[metric.value].log;
-    draw();
+    startLog();
+    draw().then(() => chart.on("plotly_restyle", keepHidden));
     metric.addEventListener("change", choose);
-    log.addEventListener("change", draw);
+    log.addEventListener("change", () => { kept.set(`log ${charts[metric.value].name}`, String(log.checked)); draw(); });
     dark.addEventListener("change", draw);
     addEventListener("beforeprint", () => { printing = true; draw(); });
     addEventListener("afterprint", () => { printing = false; draw(); });

@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_json, write_text
-from pipeline.layout import Layout
-from pipeline.machine import device_of
-from pipeline.params import Params
+from pipeline.layout import PRESETS, Layout
+from pipeline.machine import resolved
+from pipeline.params import Params, load
 from pipeline.reporting import figures, timetable
 from pipeline.reporting.animation import animation
 from pipeline.reporting.charts import charts, library
@@ -27,6 +27,7 @@ from pipeline.reporting.gallery import gallery
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
 from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
+from pipeline.revision import changed, commit
 
 PACKAGES = (
     "torch",
@@ -92,7 +93,10 @@ def write(
     page = _template().render(
         params=params,
         reload=Markup(RELOAD.format(max(1.0, reload))) if reload else "",
-        resolved=_resolved(params),
+        resolved=_yaml(resolved(params)),
+        preset=_is_preset(params),
+        revision=commit(),
+        changed=changed(),
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
@@ -143,11 +147,17 @@ def _encoded(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _resolved(params: Params) -> str:
-    """params.yaml as the run understood it, with the device that `auto` gives."""
-    device = {"device": str(device_of(params)) if params.device == "auto" else params.device}
+def _is_preset(params: Params) -> bool:
+    """Whether the preset of the experiment's name is just this experiment."""
+    try:
+        return load(Path(PRESETS) / f"{params.experiment}.yaml", Path()) == params
+    except BadInput:
+        return False
+
+
+def _yaml(content: dict[str, Any]) -> str:
     text = StringIO()
-    YAML().dump(params.model_dump(mode="json", exclude_none=True) | device, text)
+    YAML().dump(content, text)
     return text.getvalue()
 
 

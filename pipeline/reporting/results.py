@@ -11,8 +11,12 @@ from pipeline.files import read_json
 from pipeline.layout import METRICS, Layout
 from pipeline.locks import finished
 from pipeline.params import Params
+from pipeline.rows import flat, numbers
 
 LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
+COUNTS = {name: "n_prdc" for name in ("precision", "recall", "density", "coverage")}
+COUNTS |= {"kid": "n_kid", "nearest_training_distance": "n_nearest"}
+"""The column that says how many samples a metric is of, where that is not n_samples; KID is over subsets of so many."""
 TAIL = 20
 """The end of a chain: its last 20 generations, or the last quarter of a shorter one."""
 
@@ -23,7 +27,7 @@ def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFr
     Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold.
     """
     rows = [
-        {"arm": chain.arm, "seed": chain.seed, **read_json(folder / METRICS)}
+        {"arm": chain.arm, "seed": chain.seed, **flat(read_json(folder / METRICS))}
         for chain, length in lengths(params, longer).items()
         for folder in finished(params, chain, length)
     ]
@@ -60,7 +64,11 @@ class Yardsticks:
     control: float | None
     control_std: float | None
     floors: dict[str, float]
-    """Of the other metrics, by their names."""
+    """Of the other metrics, by their names, and their counts."""
+
+    def counted(self, metric: str) -> int:
+        """How many real samples the floor of a metric is of."""
+        return int(self.floors.get(COUNTS.get(metric, ""), self.floor_n))
 
 
 def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
@@ -76,7 +84,7 @@ def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
         first=float(first.mean()) if len(first) else None,
         control=float(control.mean()) if len(control) else None,
         control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
-        floors={name: value for name, value in facts.get("floors", {}).items() if isinstance(value, int | float)},
+        floors=numbers(facts.get("floors", {})) | {"fid_base": float(facts["floor"])},
     )
 
 

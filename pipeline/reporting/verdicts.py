@@ -120,7 +120,7 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
     sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
     unit = reference_name(params, results)
     sentences += [_sentence(row, unit) + _cost(params, row, costs) + "." for row in rows]
-    return [*sentences, _certainty(judged)]
+    return [*sentences, _certainty(judged) + _unit_spread(params, results)]
 
 
 def _sentence(row: dict[Any, Any], unit: str) -> str:
@@ -143,13 +143,15 @@ def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
     if row["arm"] == plain or mine.empty or plain not in set(costs["arm"]):
         return ""
     words = {
-        "times_images": "times the images seen",
-        "times_nfe": "times the network evaluations a sample",
-        "times_seconds": "times the seconds a generation",
+        "times_images": "times the training images",
+        "times_evaluations": "times the network evaluations of sampling",
+        "times_seconds": "times the seconds",
     }
     parts = [f"{mine[key].iloc[0]:.2f} {text}" for key, text in words.items() if pd.notna(mine[key].iloc[0])]
     return (
-        f"; against {plain} it costs {' and '.join([', '.join(parts[:-1])] * (len(parts) > 1) + parts[-1:])}" if parts else ""
+        f"; a generation costs {' and '.join([', '.join(parts[:-1])] * (len(parts) > 1) + parts[-1:])} of {plain}'s"
+        if parts
+        else ""
     )
 
 
@@ -161,6 +163,16 @@ def _certainty(judged: pd.DataFrame) -> str:
         return f"In brackets: 95 % intervals, by the bootstrap over {seeds} seeds{few}."
     within = f"the 10th to the 90th percentile of the last {over} generations, which is the spread within a chain"
     return f"One seed only, so no interval over seeds; in brackets: {within}."
+
+
+def _unit_spread(params: Params, results: pd.DataFrame) -> str:
+    """How much the control's trainings, each independent of the others, differ among themselves."""
+    control = results[results["arm"] == control_arm(params)]
+    ratios = control["fid"] / control.groupby("seed")["fid"].transform("mean").clip(lower=TINY)
+    if len(ratios) < 2:
+        return ""
+    many = f"{len(ratios)} independent trainings on real data alone"
+    return f" The control's {many} have {_n(ratios.min())} to {_n(ratios.max())} times their mean."
 
 
 def _n(value: float) -> str:

@@ -4,30 +4,47 @@ Everything here is rebuilt from the files, so a point is written only where it i
 """
 
 import json
-import subprocess
-from collections.abc import Iterable
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
 from pipeline.files import read_json
-from pipeline.layout import LOSSES, METRICS, PICTURE, SYNTHETIC, Layout
+from pipeline.layout import LOSSES, METRICS, PICTURE, RUNNER, SYNTHETIC, TRACKER, Layout
 from pipeline.locks import digests, finished
-from pipeline.machine import device_of
+from pipeline.machine import resolved
+from pipeline.ownership import owned, owner
 from pipeline.params import Params
+from pipeline.revision import commit
+from pipeline.rows import numbers
 from pipeline.sections import MAX_GENERATIONS
-from pipeline.tracking.store import Store, digest, numbers, pages, written
+from pipeline.tracking.store import Store, digest, pages, written
 
 IMAGES = 10
-"""At most about so many sample pictures a chain; metrics are logged for every generation."""
+"""At most about so many sample pictures a chain, and those of its first and last generation."""
 PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
+WRITTEN = "written.g"
+"""The tag of a generation: a hash of what is written of it."""
 BATCH = 40
-"""Generations written at once: MLflow takes 100 tags and 1,000 values together."""
+"""Generations written at once: MLflow takes 100 tags together."""
+
+
+class Made(NamedTuple):
+    """What MLflow is to have of a finished generation, and a hash of it."""
+
+    folder: Path
+    generation: int
+    metrics: dict[str, Any]
+    losses: dict[str, list[tuple[int, float]]]
+    content: str
 
 
 class ChainTracker:
@@ -38,16 +55,18 @@ class ChainTracker:
 
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
-        made = {folder: read_json(folder / METRICS) for folder in folders}
-        if any(self._logged.get(metrics["generation"], metrics["fid"]) != metrics["fid"] for metrics in made.values()):
-            # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
-            for run in (self._losses, self._run):
-                self.store.client.delete_run(run)
-            del self._run, self._losses, self._logged
-            made = {folder: read_json(folder / METRICS) for folder in finished(self.params, self.chain, MAX_GENERATIONS)}
-        new = [(folder, metrics) for folder, metrics in made.items() if metrics["generation"] not in self._logged]
-        for start in range(0, len(new), BATCH):
-            self._log(new[start : start + BATCH])
+        with self._alone():
+            made, begun = [_read(folder) for folder in folders], self._begun()
+            if any(begun.get(each.generation, each.content) != each.content for each in made):
+                # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
+                for run in (self._losses, self._run):
+                    self.store.client.delete_run(run)
+                self._forget()
+                made = [_read(folder) for folder in finished(self.params, self.chain, MAX_GENERATIONS)]
+            there = {point.step for point in self.store.client.get_metric_history(self._run, "fid")}
+            new = [each for each in made if each.generation not in there]
+            for start in range(0, len(new), BATCH):
+                self._log(new[start : start + BATCH])
 
     def address(self) -> str | None:
         """Where the run's page is: on the tracking server, or on `mlflow ui` of this machine; None where MLflow is away."""
@@ -60,14 +79,42 @@ class ChainTracker:
         """The id of the chain's run."""
         return self._run
 
-    def end(self, status: str = "FINISHED") -> None:
-        """Write the table of what DVC recorded, and set the run's status to FINISHED or FAILED."""
+    def end(self, status: str | None = None) -> None:
+        """Write the last picture, DVC's table, and the run's status, as the files have it where none is given."""
         folders = finished(self.params, self.chain, MAX_GENERATIONS)
         rows = [[int(folder.name[1:]), str(folder / SYNTHETIC), digests(folder)[SYNTHETIC]] for folder in folders]
-        table = {"columns": ["generation", "file", "DVC md5"], "data": rows}
-        self.store.client.log_dict(self._run, table, "generations.json")
-        self.store.client.set_terminated(self._losses, status)
-        self.store.client.set_terminated(self._run, status)
+        with self._alone():
+            if folders:
+                self._picture(folders[-1], len(folders))
+            table = {"columns": ["generation", "file", "DVC md5"], "data": rows}
+            self.store.client.log_dict(self._run, table, "generations.json")
+            status = status or self._status(len(folders))
+            for run in (self._losses, self._run):
+                if status == "RUNNING":
+                    self.store.client.update_run(run, status)
+                else:
+                    self.store.client.set_terminated(run, status)
+
+    def _status(self, made: int) -> str:
+        """How the chain ended, or that a run has not come to its end; a chain may be shorter than params.yaml says by wish."""
+        layout = Layout(self.params.experiment)
+        if layout.failure(self.chain).exists():
+            return "FAILED"
+        if owner(layout.chain(self.chain), RUNNER) is not None:
+            return "RUNNING"
+        complete = made >= self.params.length(self.chain.arm)
+        return "FINISHED" if complete or self.store.client.get_run(self._run).info.status == "FINISHED" else "KILLED"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The chain's runs for this process alone, and looked at anew: another one may write what is missing, too."""
+        with owned(Layout(self.params.experiment).chain(self.chain), wait=True, name=TRACKER):
+            self._forget()
+            yield
+
+    def _forget(self) -> None:
+        for name in ("_run", "_losses", "_pictured"):
+            vars(self).pop(name, None)
 
     @cached_property
     def _run(self) -> str:
@@ -94,39 +141,70 @@ class ChainTracker:
         """What the run's tags say of the chain and of where it was made."""
         arm = self.params.arms[self.chain.arm]
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
-        facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": str(device_of(self.params))}
-        return facts | {f"version.{name}": version(name) for name in PACKAGES} | git_commit()
+        facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
+        facts["version.python"] = platform.python_version()
+        return facts | {f"version.{name}": version(name) for name in PACKAGES} | _commit()
+
+    def _begun(self) -> dict[int, str]:
+        """The generations that the run has, whole or not, and what they were when they were written."""
+        tags = self.store.client.get_run(self._run).data.tags
+        return {int(key.removeprefix(WRITTEN)): value for key, value in tags.items() if key.startswith(WRITTEN)}
 
     @cached_property
-    def _logged(self) -> dict[int, float]:
-        return {point.step: point.value for point in self.store.client.get_metric_history(self._run, "fid")}
+    def _pictured(self) -> set[int]:
+        """The generations whose pictures the run has whole: MLflow writes the small copy last."""
+        paths = [each.path for each in self.store.client.list_artifacts(self._run, "images")]
+        return {int(found[1]) for path in paths if (found := re.search(r"\+step\+(\d+)\+.*compressed", path))}
 
-    def _log(self, made: list[tuple[Path, dict[str, Any]]]) -> None:
-        """Write generations: the metrics last, since a point counts as there when they are."""
+    def _picture(self, folder: Path, generation: int) -> None:
+        """Write a generation's picture, if it is missing: MLflow would keep two."""
+        if generation in self._pictured:
+            return
+        from PIL import Image
+
+        shown = Image.open(folder / PICTURE)
+        self.store.client.log_image(self._run, shown, key="samples", step=generation, timestamp=_stamp(generation))
+        self._pictured.add(generation)
+
+    def _log(self, made: list[Made]) -> None:
+        """Write generations: what they are first, their FID last, since a generation counts as there when that is."""
         from mlflow.entities import Metric, RunTag
 
         points, losses, tags = list[Metric](), list[Metric](), list[RunTag]()
-        for folder, metrics in made:
-            generation = metrics["generation"]
-            stamp = generation * 1000  # fixed, so that a point written twice would be the same point
-            if generation % max(1, self.params.length(self.chain.arm) // IMAGES) == 0 or generation == 1:
-                from PIL import Image
-
-                picture = Image.open(folder / PICTURE)
-                self.store.client.log_image(self._run, picture, key="samples", step=generation, timestamp=stamp)
-            values = {key: value for key, value in numbers(metrics).items() if key != "generation"}
+        every = max(1, self.params.length(self.chain.arm) // IMAGES)
+        for each in made:
+            generation, stamp = each.generation, _stamp(each.generation)
+            values = {key: value for key, value in numbers(each.metrics).items() if key != "generation"}
             points += [Metric(key, float(value), stamp, generation) for key, value in values.items()]
-            tags.append(RunTag(f"dvc.{folder.name}", digests(folder)[SYNTHETIC]))
             losses += [
                 Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)
-                for name, curve in read_json(folder / LOSSES).items()
+                for name, curve in each.losses.items()
                 for step, loss in curve
             ]
-        tags += [RunTag(name, value) for name, value in self._facts(made[-1][1]["extractor"]).items()]
+            tags.append(RunTag(f"dvc.{each.folder.name}", digests(each.folder)[SYNTHETIC]))
+            tags.append(RunTag(f"{WRITTEN}{generation:03d}", each.content))
+        tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics["extractor"]).items()]
         self.store.client.log_batch(self._run, tags=tags)
+        for each in made:
+            if each.generation % every == 0 or each.generation == 1:
+                self._picture(each.folder, each.generation)
         self.store.log(self._losses, losses)
         self.store.log(self._run, sorted(points, key=lambda point: point.key == "fid"))
-        self._logged.update((metrics["generation"], metrics["fid"]) for _, metrics in made)
+
+
+def _read(folder: Path) -> Made:
+    metrics, losses = read_json(folder / METRICS), read_json(folder / LOSSES)
+    return Made(folder, metrics["generation"], metrics, losses, digest([metrics, losses]))
+
+
+def _stamp(generation: int) -> int:
+    """A fixed time, so that a point written twice would be the same point."""
+    return generation * 1000
+
+
+def store_of(params: Params) -> Store:
+    """The experiment's runs in MLflow, under a run that carries the params as they were understood."""
+    return Store(params.experiment, _flat(resolved(params)))
 
 
 def chart(store: Store, trackers: Iterable[ChainTracker]) -> str | None:
@@ -145,7 +223,7 @@ def rebuild(params: Params) -> int:
     Raises RunFailed where MLflow cannot be written.
     """
     made = {chain: folders for chain in chains(params) if (folders := finished(params, chain, MAX_GENERATIONS))}
-    store = Store(params.experiment)
+    store = store_of(params)
     with written():
         for chain, folders in made.items():
             tracker = ChainTracker(store, params, chain)
@@ -154,10 +232,10 @@ def rebuild(params: Params) -> int:
     return len(made)
 
 
-def git_commit() -> dict[str, str]:
+def _commit() -> dict[str, str]:
     """The project's commit as MLflow's own tag; nothing where there is none."""
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {"mlflow.source.git.commit": found.stdout.strip()} if found.returncode == 0 else {}
+    found = commit()
+    return {"mlflow.source.git.commit": found} if found else {}
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:

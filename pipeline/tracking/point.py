@@ -4,8 +4,9 @@ from typing import Any
 
 from pipeline.errors import BadInput
 from pipeline.files import read_json
+from pipeline.rows import numbers
 from pipeline.studies.study import FOLDER, Study, key, load_study
-from pipeline.tracking.store import Store, digest, log, numbers, written
+from pipeline.tracking.store import Store, digest, log, written
 
 WHOLE = "self_consuming.whole"
 """The tag of a run that has all of its point's rows."""

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
-PARENT = "experiment"
+PARENT, UNDER = "experiment", "mlflow.parentRunId"
 OWN = Path("mlflow.db")
 """The store of a project that names no other."""
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows its pages."""
-VALUES = 1000
-"""Numbers that MLflow takes together."""
+VALUES, PARAMS = 1000, 100
+"""Numbers and params that MLflow takes together."""
 
 
 def store_uri() -> str:
@@ -37,31 +37,40 @@ def store_uri() -> str:
 
 def curves() -> str:
     """The command, or the address, that shows the curves."""
-    uri = store_uri()
+    uri = public(store_uri())
     if uri.startswith("http"):
-        return uri.replace(f"{urlsplit(uri).netloc}", urlsplit(uri).netloc.rpartition("@")[2])
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+        return uri
+    named = shlex.quote(uri) if uri == store_uri() else '"$MLFLOW_TRACKING_URI"'
+    return f"mlflow ui --backend-store-uri {named}"
 
 
 def pages() -> str:
     """Where MLflow's pages are: on the tracking server, or on `mlflow ui` of this machine."""
-    return store_uri() if store_uri().startswith("http") else LOCAL_PAGES
+    return public(store_uri()) if store_uri().startswith("http") else LOCAL_PAGES
+
+
+def public(text: str) -> str:
+    """A text in which the store's address has neither user nor password."""
+    place = urlsplit(store_uri()).netloc
+    return text.replace(place, place.rpartition("@")[2]) if "@" in place else text
 
 
 class Store:
     """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
 
-    Raises MLflow's own errors.
+    `facts` are the params of the run that holds the others together. MLflow's params do not change, so with other facts it is
+    another run, and what the two have in common belongs to the one that was asked for last. Raises MLflow's own errors.
     """
 
-    def __init__(self, experiment: str) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: str, facts: dict[str, Any] | None = None) -> None:
+        self.experiment, self.facts = experiment, facts or {}
         self.broken = False
 
     @cached_property
     def client(self) -> "MlflowClient":
         """MLflow's client, which tells of a fault at once and leaves it to us to say so."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its password
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -88,17 +97,19 @@ class Store:
         from mlflow.entities import Param
 
         query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
-        tags = {KEY: key, HASH: fingerprint} | ({"mlflow.parentRunId": parent} if parent else {})
+        tags = {KEY: key, HASH: fingerprint} | ({UNDER: parent} if parent else {})
         found = self.client.search_runs([self.experiment_id], query, max_results=1)
         run = found[0] if found else self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+        if parent and run.data.tags.get(UNDER) != parent:
+            self.client.set_tag(run.info.run_id, UNDER, parent)
         lacking = [Param(key, str(value)[:6000]) for key, value in facts.items() if key not in run.data.params]
-        if lacking:
-            self.client.log_batch(run.info.run_id, params=lacking)
+        for start in range(0, len(lacking), PARAMS):
+            self.client.log_batch(run.info.run_id, params=lacking[start : start + PARAMS])
         return str(run.info.run_id)
 
     def parent(self) -> str:
         """The id of the run that holds the experiment's chains together."""
-        run_id = self.run(PARENT, PARENT, {})
+        run_id = self.run(PARENT, digest(self.facts), self.facts)
         self.client.set_terminated(run_id)
         return run_id
 
@@ -124,7 +135,7 @@ def written() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise RunFailed(f"MLflow could not be written at {store_uri()}: {cause(error)}") from error
+        raise RunFailed(f"MLflow could not be written at {public(store_uri())}: {cause(error)}") from error
 
 
 def digest(content: Any) -> str:
@@ -132,17 +143,8 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a row of metrics; those of a list have their place in the name, as mode_shares.07."""
-    flat = {key: value for key, value in row.items() if isinstance(value, int | float)}
-    for key, values in row.items():
-        if isinstance(values, list):
-            flat |= {f"{key}.{place:02d}": value for place, value in enumerate(values) if isinstance(value, int | float)}
-    return flat
-
-
 def cause(error: BaseException) -> str:
     """What the error says that all others came from: a driver's few words rather than what the layers above made of them."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return in_a_line(error)
+    return public(in_a_line(error))

@@ -81,13 +81,17 @@ def test_a_training_killed_after_a_checkpoint_goes_on_from_there_to_the_same_byt
     assert "1 generations verified, 0 differences" in copy.run("flows.cli", "verify", "--arm", "sims", "--generation", "2")
 
 
-def test_a_worker_that_is_killed_fails_its_own_chain_alone_and_the_same_command_goes_on(finished_copy):
-    finished_copy.edit("generations: 2", "generations: 25")
+def test_a_worker_that_is_killed_fails_its_chain_alone_the_same_command_goes_on_and_track_meanwhile_doubles_no_point(
+    finished_copy,
+):
+    finished_copy.without_mlflow().edit("generations: 2", "generations: 25")
     process = finished_copy.start("flows.cli", "run")
     chain = finished_copy.folder / "runs/smoke/sims/seed0"
-    until(lambda: (chain / "g003/metrics.json").exists(), 60)
+    until(lambda: (chain / "g003/metrics.json").exists(), 120)
+    tracking = finished_copy.start("flows.cli", "track")
     os.kill(int((chain / "owner.pid").read_text()), signal.SIGKILL)
     said = process.communicate(timeout=120)[1]
+    assert "2 chains tracked" in tracking.communicate(timeout=120)[0]
     assert process.returncode == 1
     assert "failed: sims/seed0: its process was killed, or ran out of memory; the same command goes on" in said
     assert "standard/seed0       generation  25/25" in said
@@ -95,6 +99,12 @@ def test_a_worker_that_is_killed_fails_its_own_chain_alone_and_the_same_command_
     said = finished_copy.run("flows.cli", "run")
     assert "sims/seed0           generation  25/25" in said
     assert "standard" not in said
+    finished_copy.run("flows.cli", "track")
+    points, pictures = finished_copy.tracked()
+    assert set((points | pictures).values()) == {1}
+    for arm in ("sims", "standard"):
+        assert {step for run, key, step in points if (run, key) == (f"{arm}/seed0", "fid")} == set(range(1, 26))
+        assert (f"{arm}/seed0", 25) in pictures
 
 
 def test_a_disk_that_is_full_in_a_generation_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, longer, tmp_path):

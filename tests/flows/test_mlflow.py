@@ -11,12 +11,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import Project, until
+from conftest import Project, asked, until
 
 from pipeline.chains import Chain
 from pipeline.params import load
-from pipeline.tracking.chain import ChainTracker, chart
-from pipeline.tracking.store import Store
+from pipeline.tracking.chain import ChainTracker, chart, store_of
 
 
 @contextmanager
@@ -75,11 +74,20 @@ def test_in_a_browser_mlflows_page_shows_the_curves_of_both_arms(
     names = sorted(str(run.info.run_name) for run in chains)
     assert names == ["sims/seed0", "standard/seed0"]
     with served(tmp_path, store) as url:
-        store_there = Store("smoke")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         monkeypatch.chdir(finished.folder)
-        trackers = [ChainTracker(store_there, load(Path("params.yaml")), Chain(arm, 0)) for arm in ("sims", "standard")]
+        params = load(Path("params.yaml"))
+        store_there = store_of(params)
+        trackers = [ChainTracker(store_there, params, Chain(arm, 0)) for arm in ("sims", "standard")]
+        browser.get("about:blank")
+        browser.get_log("performance")  # what the browser's own first page asked for
         browser.get(str(chart(store_there, trackers)))
         until(lambda: len(browser.find_elements("css selector", ".js-plotly-plot .scatterlayer .trace")) >= 2, 90)
         page = until(lambda: browser.find_element("tag name", "body").text)
         assert all(f"{name} (fid)" in page for name in names)
+        drawn = "return document.querySelector('.js-plotly-plot').data.map((each) => [each.name, ...each.x].join())"
+        curves = {f"{name},1,2" for name in names}
+        until(lambda: set(browser.execute_script(drawn)) == curves)
+        errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        assert [entry for entry in errors if "users/current" not in entry["message"]] == []  # who is logged in: nobody
+        assert {each for each in asked(browser) if not each.startswith(url)} == set()

@@ -67,8 +67,10 @@ def test_dvc_repro_alone_and_one_arm_after_the_other_without_mlflow_give_the_flo
     alone.run("dvc", "repro")
     assert alone.locks() == finished.locks()
     sequence = project("sequence", edit=lambda text: text.replace("workers: auto", "workers: 1"))
-    output = sequence.run("flows.cli", "run", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    output = sequence.run("flows.cli", "run", "--verbose", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert "MLflow is left behind" in output
+    assert "Finished in state Completed()" in output  # what Prefect logs
+    assert "sims/seed0           generation   2/2" in output
     assert sequence.locks() == finished.locks()
 
 
@@ -135,7 +137,13 @@ def test_dvcs_own_views_show_curves_metrics_params_and_experiments(finished_copy
     assert "Running stage 'runs/smoke/sims/seed0/g001" in said
     assert "Running stage 'runs/smoke/standard" not in said
     assert re.search(r"params.yaml\s+arms.sims.guidance\s+1.0\s+0.5", finished_copy.run("dvc", "params", "diff"))
+    finished_copy.run("dvc", "exp", "run", "--queue", "-S", "arms.sims.guidance=0.5,0.75", **named)
+    finished_copy.run("dvc", "exp", "run", "--run-all", **named)  # in temporary checkouts
     table = finished_copy.run("dvc", "exp", "show", "--csv")
+    shown = [row for row in csv.DictReader(table.splitlines()) if row["Experiment"]]
+    assert sorted(row["arms.sims.guidance"] for row in shown) == ["0.5", "0.5", "0.75"]
+    fids = {row["arms.sims.guidance"]: float(row["sims.fid"]) for row in shown}
+    assert len({*fids.values(), summary["sims"]["fid"]}) == 3
     rows = {row["Experiment"]: row for row in csv.DictReader(table.splitlines())}
     assert rows["weaker"]["arms.sims.guidance"] == "0.5"
     assert float(rows["weaker"]["standard.fid"]) == pytest.approx(summary["standard"]["fid"])
@@ -232,17 +240,19 @@ steps.train_base = diverges
 """An extension that lets one seed's training fail."""
 
 
-def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step(project):
+def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step_even_when_quiet(project):
     copy = project(
         edit=lambda text: text.replace(
             "auxiliary: {n: 1000, steps: 100, batch: 128, learning_rate: 2.0e-3",
             "auxiliary: {n: 1000, steps: 100, batch: 128, learning_rate: 1.0e30",
         )
     )
-    output = copy.run("flows.cli", "run", code=1)
-    reason = r"sims/seed0 generation 1, step fine-tune: the loss is not finite at step \d+, learning rate \d\S*e\+\d+"
-    assert re.search(reason, output)
-    assert "standard/seed0       generation   2/2" in output
+    output = copy.run("flows.cli", "run", "--quiet", code=1)
+    reason = (
+        r"failed: sims/seed0 generation 1, step fine-tune: the loss is not finite at step \d+, learning rate \d\S*e\+\d+;.*\n"
+    )
+    assert re.fullmatch(reason, output)
+    assert (copy.folder / "runs/smoke/standard/seed0/g002/dvc.lock").exists()
     page = (copy.folder / "reports/smoke/report.html").read_text()
     assert "failed: sims/seed0 generation 1, step fine-tune: the loss is not finite at step" in page
 

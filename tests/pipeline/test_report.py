@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from contextlib import chdir
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Project, until
+from conftest import Project, asked, until
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline.layout import RUNNER
 from pipeline.ownership import owned
 from pipeline.params import load
 from pipeline.reporting import report
@@ -101,19 +103,33 @@ def test_the_same_files_give_the_same_animation_and_page(small):
 
 def test_every_numeric_metric_is_drawn_with_a_band_and_the_fid_with_floor_and_prediction(small):
     for path in small.folder.glob("runs/smoke/*/seed*/g*/metrics.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"kid": 0.0, "name": "no number"}))
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"kid": 0.0, "name": "no number", "mode_shares": [0.4, 0.6]}))
+    facts = small.folder / "runs/smoke/data/data.json"
+    known = json.loads(facts.read_text())
+    facts.write_text(json.dumps(known | {"floors": known["floors"] | {"mode_shares": [0.5, 0.5], "n_prdc": 700}}))
     with chdir(small.folder):
         params = load(Path("params.yaml"))
         results = collect(params)
         drawn = {chart["name"]: chart for chart in charts(params, results, yardsticks(params, results))}
     assert {"fid", "fid_base", "kid", "mean_error", "trace"} <= drawn.keys()
-    assert {"name", "nfe", "images_seen", "n_samples"}.isdisjoint(drawn)
+    assert {"name", "nfe", "images_seen", "generation", "seed"}.isdisjoint(drawn)
+    assert not [name for name in drawn if name.startswith("n_")]
     assert not drawn["kid"]["may_be_log"]
     names = [trace["uid"] for trace in drawn["fid"]["traces"]]
     assert {"sims-low", "sims-high", "sims-mean", "sims-predicted-exact-fit-", "real-against-real-1000-samples"} <= set(names)
     assert all(re.fullmatch(r"[\w-]+", name) for name in names)
     assert len(drawn["trace"]["traces"]) == 7
-    assert drawn["trace"]["traces"][-1]["uid"] == "real-against-real-1000-samples"
+
+    def floor(metric: str) -> str:
+        return str(drawn[metric]["traces"][-1]["name"])
+
+    assert floor("trace") == "real against real, 1000 samples"
+    assert floor("kid") == "real against real, 500 samples"
+    assert floor("recall") == "real against real, 700 samples (the arms: 1000)"
+    assert floor("mode_shares.01") == "real against real, 1000 samples"
+    assert drawn["mode_shares.01"]["label"] == "mode shares 01"
+    assert drawn["mode_shares.01"]["traces"][-1]["y"][0] == 0.5
+    assert drawn["mode_shares.01"]["traces"][2]["y"][0] == 0.6
 
 
 def test_what_a_chain_lacks_is_seen_in_the_table_and_the_answer_is_called_preliminary(small):
@@ -166,6 +182,40 @@ def test_a_watched_report_follows_the_run_and_its_page_reloads_itself_only_meanw
     assert 'http-equiv="refresh"' not in page
     assert page.endswith("</html>")
     assert ("Preliminary" in page) != finish
+
+
+def test_a_watched_report_is_rebuilt_at_a_failure_and_ends_when_its_run_does(small):
+    chain = small.folder / "runs/smoke/sims/seed1"
+    shutil.rmtree(chain / "g004")
+    with owned(chain, name=RUNNER):
+        process = small.start("flows.cli", "report", "--watch", "--every", "0.2")
+        assert "15 of 16 generations" in process.stderr.readline()
+        (chain / "failure.txt").write_text("the loss is not finite")
+        assert "15 of 16 generations" in process.stderr.readline()
+        assert process.poll() is None
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "reports/smoke/report.html" in out
+    page = page_of(small).read_text()
+    assert "failed: the loss is not finite" in page
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_the_page_names_a_preset_only_where_the_params_are_its_own_and_says_which_code_it_was(small):
+    git = ["git", "-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    for command in (["add", "models", "pipeline", "flows"], ["commit", "--quiet", "-m", "the code"]):
+        subprocess.run([*git, *command], cwd=small.folder, check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=small.folder, check=True, capture_output=True, text=True).stdout
+    with chdir(small.folder):
+        page = report.build(load(Path("params.yaml"))).read_text()
+        assert f"git checkout {commit.strip()}\n" in page
+        assert "self-consuming preset" not in page
+        preset = Path("presets/smoke.yaml")
+        preset.write_text(Path("params.yaml").read_text())
+        Path("models/sampler.py").write_text("# other code")
+        page = report.build(load(Path("params.yaml"))).read_text()
+    assert f"git checkout {commit.strip()}   # and changes" in page
+    assert "self-consuming preset smoke\n" in page
 
 
 def test_a_wrong_interval_of_watching_is_bad_input(small):
@@ -226,11 +276,15 @@ def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or
     shown = r"standard : [\d.]+ \([\d.]+ to [\d.]+, 3 seeds\)"
     until(lambda: re.search(shown, read("#chart .hoverlayer", "textContent")))
 
+    ActionChains(browser).move_to_element(find("#chart .legendtoggle")).click().perform()
+    until(lambda: curves() == drawn - 3)
+    browser.refresh()
+    until(lambda: browser.find_elements("css selector", "#chart .legendtoggle"))
+    assert (axis(), curves()) == ("linear", drawn - 3)
+    assert find("#generation").text == "generation 1"
+
     Select(find("#metric")).select_by_visible_text("trace ratio")
     until(lambda: read("#chart .ytitle", "textContent") == "trace ratio")
 
     assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
-    inside = ("data:", "blob:", "chrome:", "chrome-untrusted:")  # in the page, and the browser's own
-    assert {url for url in asked if not url.startswith(inside)} == {page_of(big).as_uri()}
+    assert asked(browser) == {page_of(big).as_uri()}

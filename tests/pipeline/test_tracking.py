@@ -1,12 +1,166 @@
-"""What MLflow's own monitor writes of the machine."""
+"""What is written to MLflow of chains, in whatever order, and what its own monitor writes of the machine."""
 
+import json
+import sqlite3
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import Project
 
+from pipeline.chains import Chain
+from pipeline.layout import RUNNER, Layout
+from pipeline.ownership import owned
+from pipeline.params import load
+from pipeline.steps import thinned
+from pipeline.tracking.chain import ChainTracker, rebuild, store_of
 from pipeline.tracking.machine import machine_watched
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, curves, pages
+
+SIMS = Chain("sims", 0)
+
+
+@pytest.fixture
+def store(finished_copy: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty store in a copy of the finished project, which is the current folder."""
+    monkeypatch.chdir(finished_copy.without_mlflow().folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return store_of(load(Path("params.yaml")))
+
+
+def generations(*numbers: int) -> list[Path]:
+    return [Layout("smoke").generation(SIMS, number) for number in numbers]
+
+
+def whole(made: int = 2) -> tuple[set[tuple[str, str, int]], set[tuple[str, int]]]:
+    """What there must be of the chain: every number of metrics.json and every loss, and a picture a generation."""
+    points = set()
+    before = Counter[str]()
+    for number, folder in enumerate(generations(*range(1, made + 1)), start=1):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        points |= {("sims/seed0", key, number) for key in metrics.keys() - {"generation", "extractor"}}
+        for name, curve in json.loads((folder / "losses.json").read_text()).items():
+            points |= {("sims/seed0 losses", f"loss of {name}", before[name] + step) for step, _ in curve}
+            before[name] += curve[-1][0]
+    return points, {("sims/seed0", number) for number in range(1, made + 1)}
+
+
+def once(counted: Counter) -> set:  # type: ignore[type-arg]
+    assert set(counted.values()) == {1}
+    return set(counted)
+
+
+def test_generation_by_generation_again_and_by_two_trackers_in_turn_every_point_and_picture_is_there_once(store, finished_copy):
+    params = load(Path("params.yaml"))
+    of_the_run, of_track = ChainTracker(store, params, SIMS), ChainTracker(store_of(params), params, SIMS)
+    of_the_run.track(generations(1))
+    of_track.track(generations(1, 2))
+    of_track.end()
+    of_the_run.track(generations(2))
+    of_the_run.end("FINISHED")
+    of_track.track(generations(1, 2))
+    assert tuple(map(once, finished_copy.tracked())) == whole()
+
+
+def change(folder: Path) -> None:
+    """Give a generation another KID."""
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kid": 0.125}
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(("writing", "changed"), [(0, False), (1, False), (1, True)])
+def test_a_tracker_killed_in_the_middle_of_losses_or_metrics_leaves_nothing_twice(store, finished_copy, writing, changed):
+    class Killed(Store):
+        """Dies in the middle of losses (0) or metrics (1)."""
+
+        done = 0
+
+        def log(self, run, points):  # type: ignore[no-untyped-def]
+            super().log(run, points[: len(points) // 2] if self.done == writing else points)
+            if self.done == writing:
+                raise KeyboardInterrupt
+            self.done += 1
+
+    params = load(Path("params.yaml"))
+    with pytest.raises(KeyboardInterrupt):
+        ChainTracker(Killed(store.experiment, store.facts), params, SIMS).track(generations(1, 2))
+    if changed:
+        change(generations(1)[0])
+    ChainTracker(store, params, SIMS).track(generations(1, 2))
+    assert tuple(map(once, finished_copy.tracked())) == whole()
+
+
+def test_a_generation_made_anew_with_another_metric_takes_the_old_ones_place_even_with_the_same_fid(store, finished_copy):
+    params = load(Path("params.yaml"))
+    ChainTracker(store, params, SIMS).track(generations(1, 2))
+    change(generations(2)[0])
+    for _ in range(2):
+        ChainTracker(store, params, SIMS).track(generations(2))
+    assert tuple(map(once, finished_copy.tracked())) == whole()
+    run = ChainTracker(store, params, SIMS).run
+    assert [point.value for point in store.client.get_metric_history(run, "kid")][-1] == 0.125
+
+
+def test_resolved_params_are_those_of_the_parent_run_and_other_params_have_another(store, finished_copy):
+    params = load(Path("params.yaml"))
+    ChainTracker(store, params, SIMS).track(generations(1, 2))
+    with sqlite3.connect("mlflow.db") as db:
+        table = db.execute("select key, value from params natural join runs where name = 'experiment'").fetchall()
+    given = dict(table)
+    assert len(table) == len(given)
+    assert {"device": "cpu", "evaluation.fid_infinity": "False", "engine.workers": "auto"}.items() <= given.items()
+    assert {"train.steps": "200", "arms.standard.strategy": "standard", "generations": "2"}.items() <= given.items()
+
+    finished_copy.edit("generations: 2", "generations: 5")
+    later = load(Path("params.yaml"))
+    longer = store_of(later)
+    tracker = ChainTracker(longer, later, SIMS)
+    tracker.track(generations(1, 2))
+    assert longer.parent() != store.parent()
+    assert longer.client.get_run(longer.parent()).data.params["generations"] == "5"
+    run = longer.client.get_run(tracker.run)
+    assert run.data.tags["mlflow.parentRunId"] == longer.parent()
+    assert tuple(map(once, finished_copy.tracked())) == whole()
+
+
+def test_the_status_in_mlflow_is_that_of_the_chain_and_not_that_of_track(store, finished_copy):
+    def status() -> str:
+        params = load(Path("params.yaml"))
+        rebuild(params)
+        return str(store.client.get_run(ChainTracker(store, params, SIMS).run).info.status)
+
+    assert status() == "FINISHED"
+    failure = Layout("smoke").failure(SIMS)
+    failure.write_text("the loss is not finite")
+    assert status() == "FAILED"
+    with owned(Layout("smoke").chain(SIMS), name=RUNNER):
+        failure.unlink()
+        assert status() == "RUNNING"
+    finished_copy.edit("generations: 2", "generations: 3")
+    assert status() == "KILLED"
+
+
+def test_a_password_in_the_stores_address_is_never_shown(finished, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://somebody:secret@host/curves")
+    assert curves() == 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://somebody:secret@host/mlflow")
+    assert curves() == pages() == "https://host/mlflow"
+    secret = "http://somebody:secret@127.0.0.1:9"
+    said = finished.run("flows.cli", "track", code=1, MLFLOW_TRACKING_URI=secret)
+    assert "MLflow could not be written at http://127.0.0.1:9" in said
+    assert "secret" not in said
+
+
+def test_a_loss_curve_has_at_most_200_points_and_ends_with_the_training():
+    assert thinned([3.0, 2.0, 1.0], 130) == [(64, 3.0), (128, 2.0), (130, 1.0)]
+    for chunks in (200, 201, 400, 1001):
+        points = thinned([float(index) for index in range(chunks)], 64 * chunks - 5)
+        assert 100 <= len(points) <= 200
+        assert points[-1] == (64 * chunks - 5, chunks - 1)
+        assert len({later - step for (step, _), (later, _) in zip(points[:-1], points[1:-1])}) == 1
 
 
 def test_the_machine_is_watched_where_mlflows_variable_says_so_and_goes_on_where_it_stopped(

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.params import Params, load
-from pipeline.reporting.costs import costs
+from pipeline.chains import Chain
+from pipeline.params import Params, load, parse
+from pipeline.reporting.costs import costs, evaluations
 from pipeline.reporting.verdicts import headline, mad
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,8 @@ def params() -> Params:
 def table(**arms: list[np.ndarray]) -> pd.DataFrame:
     """The results of arms, each a list of curves, one a seed."""
     rows = [
-        {"arm": arm, "seed": seed, "generation": t, "fid": fid, "images_seen": 200 if arm == "sims" else 100, "nfe": 35}
+        {"arm": arm, "seed": seed, "generation": t, "fid": fid, "images_seen": 200 if arm == "sims" else 100}
+        | {"nfe": 70 if arm == "sims" else 35}
         for arm, curves in arms.items()
         for seed, curve in enumerate(curves)
         for t, fid in enumerate(curve, start=1)
@@ -65,7 +67,33 @@ def test_with_one_seed_the_spread_of_its_last_generations_is_given_and_said_to_b
     low, high = np.quantile(RISING[-10:], [0.1, 0.9]) / 0.02
     assert rows["factor_low"][0] == pytest.approx(low)
     assert rows["factor_high"][0] == pytest.approx(high)
-    assert "One seed only, so no interval over seeds" in headline(params, results, rows, pd.DataFrame())[-1]
+    said = headline(params, results, rows, pd.DataFrame())
+    assert f"{rows['factor'][0]:.3g} times ({low:.3g} to {high:.3g}) that of the control" in said[0]
+    assert "One seed only, so no interval over seeds" in said[-1]
+    assert "in brackets: the 10th to the 90th percentile of the last 10 generations" in said[-1]
+    assert "The control's 40 independent trainings on real data alone have 1 to 1 times their mean." in said[-1]
+
+
+def test_with_several_seeds_the_answer_gives_the_bootstraps_interval_and_says_so(params):
+    results = table(standard=[RISING, 1.5 * RISING, 2 * RISING], real=[FLAT, 0.5 * FLAT, FLAT])
+    rows = mad(params, results)
+    said = headline(params, results, rows, pd.DataFrame())
+    row = rows.iloc[0]
+    assert f"{row['factor']:.3g} times ({row['factor_low']:.3g} to {row['factor_high']:.3g})" in said[0]
+    assert "In brackets: 95 % intervals, by the bootstrap over 3 seeds" in said[-1]
+
+
+def test_network_evaluations_are_those_of_all_that_is_drawn_candidates_and_rejected_samples_included(params):
+    arms = params.model_dump(mode="json", exclude_none=True)["arms"] | {
+        "auto": {"loop": "augmentation", "strategy": "sims", "guidance": "auto", "candidates": [0.0, 1.0]},
+        "hooked": {"loop": "augmentation", "strategy": "standard", "hook": {"name": "keep-typical", "share": 0.5}},
+    }
+    whole = params.model_dump(mode="json", exclude_none=True)
+    more = parse(whole | {"arms": arms, "evaluation": {"extractor": "identity", "n": 4000, "selection": 1000}})
+    assert evaluations(more, Chain("standard", 0), 1, 35) == 4000 * 35
+    assert evaluations(more, Chain("sims", 0), 1, 70) == 4000 * 70 + 10_000 * 35
+    assert evaluations(more, Chain("auto", 0), 1, 70) == 4000 * 70 + 10_000 * 35 + 2000 * (35 + 70)
+    assert evaluations(more, Chain("hooked", 0), 1, 35) == 8000 * 35
 
 
 def test_the_answer_names_the_collapsed_arm_first_its_factor_and_what_sims_costs(params):
@@ -75,8 +103,10 @@ def test_the_answer_names_the_collapsed_arm_first_its_factor_and_what_sims_costs
     assert first.startswith("standard collapsed (MAD)")
     assert f"{factor:.3g} times" in first
     assert second.startswith("sims stayed stable")
-    assert "2.00 times the images seen" in second
-    assert "seconds" not in second  # nothing was timed
+    # S has 10,000 samples of 35 evaluations, the output 4,000 of 70 here, standard's 4,000 of 35
+    assert second.endswith(
+        "a generation costs 2.00 times the training images and 4.50 times the network evaluations of sampling of standard's."
+    )
 
 
 def test_the_answer_says_so_where_no_arm_collapsed_and_where_it_is_too_early(params):
