@@ -35,6 +35,6 @@ def bootstrap(values: ArrayLike, statistic: Callable[[NDArray[np.float64]], floa
 
 
 def log_slope(curves: NDArray[np.float64]) -> float:
-    """The least-squares slope of log10 of the mean curve over its index: curves [seeds, generations]."""
-    mean = np.log10(curves.mean(axis=0))
+    """The mean over seeds of the least-squares slope of log10 of a curve over its index: curves [seeds, generations]."""
+    mean = np.log10(curves).mean(axis=0)  # the slope is linear in it
     return float(np.polyfit(np.arange(len(mean)), mean, 1)[0])
