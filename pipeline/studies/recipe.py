@@ -7,6 +7,8 @@ from pipeline.studies.study import Study
 
 OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")
 """What decides a point's rows, beside the code of generations and the study's kind."""
+MORE_CODE = {"control": ("pipeline/studies/attribute.py",)}
+"""And beside these, for some kinds."""
 PAGE_CODE = (
     "pipeline/measures/intervals.py",
     "pipeline/reporting/figures.py",
@@ -25,7 +27,8 @@ def recipe(study: Study) -> str:
     values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
     extensions = study.params(0).extensions or []
-    code = sorted([*CODE, *OWN_CODE, *extensions, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
+    own = [*OWN_CODE, *MORE_CODE.get(kind, ()), f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"]
+    code = sorted([*CODE, *own, *extensions])
     deps = "".join(f"    - {path}\n" for path in code)
     shown = "".join(f"    - {path}\n" for path in sorted([*PAGE_CODE, f"pipeline/studies/{kind}.py"]))
     read = "".join(
