@@ -9,14 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.reporting.figures import png
-from pipeline.reporting.report import figure_text
+from pipeline.reporting.report import STUDIES, figure_text
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, Summary
 
 
 def location(study: Study) -> Path:
     """The study's page; its table and figure lie beside it."""
-    return Path("reports") / "studies" / study.name / "report.html"
+    return STUDIES / study.name / "report.html"
 
 
 def floor_text(results: pd.DataFrame) -> str:
