@@ -111,7 +111,7 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         axes.set(xlabel="generation", ylabel=words)
     panels[0, 0].set_yscale("log")
     floor_line(panels[0, 0], results)
-    panels[0, 0].legend(fontsize=8, ncols=2)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 
