@@ -4,6 +4,7 @@
 the real training split, against the held-out reference split.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
         candidates: the guidances.
         draw: (guidance, n) -> n samples of a stream that nothing is reported by.
 
-    Returns guidance, selection_fid (its distance) and selection_n (the real samples it was judged by).
+    Returns guidance, selection_fid (its distance) and selection_n (the real samples it was judged by). A guidance whose
+    trajectories diverge is infinitely far. Raises FloatingPointError where all are.
     """
     source, layout = dataset(params), Layout(params.experiment)
     held_out = read_array(layout.held_out(seed))
@@ -96,8 +98,17 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
         return moments(features(model, samples) if model else samples)
 
     target = describe(held_out)
-    distances = {w: frechet(*describe(draw(w, SELECTION_SAMPLES)), *target) for w in candidates}
+
+    def distance(w: float) -> float:
+        try:
+            return frechet(*describe(draw(w, SELECTION_SAMPLES)), *target)
+        except FloatingPointError:
+            return math.inf
+
+    distances = {w: distance(w) for w in candidates}
     best = min(candidates, key=lambda w: distances[w])
+    if distances[best] == math.inf:
+        raise FloatingPointError(f"the guided trajectories diverged with every one of the candidates {candidates}")
     return {"guidance": best, "selection_fid": distances[best], "selection_n": len(held_out)}
 
 

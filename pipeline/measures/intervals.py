@@ -30,11 +30,14 @@ def bootstrap(values: ArrayLike, statistic: Callable[[NDArray[np.float64]], floa
         resampled, value = array[picks].mean(axis=1), float(array.mean())
     else:
         resampled, value = np.array([statistic(array[pick]) for pick in picks[: RESAMPLES // 10]]), statistic(array)
-    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if np.isnan(resampled).all():
+        return Interval(value, np.nan, np.nan)
+    with np.errstate(invalid="ignore"):  # between infinite values there is none
+        low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, float(low), float(high))
 
 
 def log_slope(curves: NDArray[np.float64]) -> float:
-    """The least-squares slope of log10 of the mean curve over its index: curves [seeds, generations]."""
-    mean = np.log10(curves.mean(axis=0))
+    """The mean over seeds of the least-squares slope of log10 of a curve over its index: curves [seeds, generations]."""
+    mean = np.log10(curves).mean(axis=0)  # the slope is linear in it
     return float(np.polyfit(np.arange(len(mean)), mean, 1)[0])

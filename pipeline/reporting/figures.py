@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.chains import Chain
@@ -62,11 +63,19 @@ def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
     return png(figure)
 
 
-def band(axes: Axes, grouped: "SeriesGroupBy", label: str, colour: str | None = None) -> None:
-    """Draw the mean of each group as a line, and the range within the groups as a band."""
+def band(axes: Axes, grouped: "SeriesGroupBy", label: str, colour: str | None = None) -> Line2D:
+    """Draw the mean of each group as a line, which it gives, and the range within the groups as a band."""
     (line,) = axes.plot(grouped.mean(), color=colour, label=label, linewidth=1.6, marker=".", markersize=4)
     low, high = grouped.min(), grouped.max()
     axes.fill_between(low.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    return line
+
+
+def floor_line(axes: Axes, results: pd.DataFrame) -> None:
+    """Draw the real-versus-real floor that a study's rows give, with its sample count."""
+    if "floor" in results:
+        label = f"real against real, {results['floor_n'].max():.0f} samples"
+        axes.axhline(results["floor"].mean(), color="black", linestyle=":", linewidth=1, label=label)
 
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:

@@ -44,6 +44,8 @@ PACKAGES = (
 )
 RELOAD = '<meta http-equiv="refresh" content="{:.3g}">\n'
 ROOM = Path(__file__).parent
+STUDIES = Path("reports") / "studies"
+"""Where the pages of studies are; the report names those that there are."""
 
 
 class Built(NamedTuple):
@@ -116,6 +118,7 @@ def write(
         steps=timetable.steps_of(steps),
         times=_times(layout, began),
         compute=_compute(steps),
+        studies=[page.parent.name for page in sorted(STUDIES.glob("*/report.html"))],
         versions={"Python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         library=Markup(library()),
         script=Markup((ROOM / "report.js").read_text(encoding="utf-8")),

@@ -32,7 +32,7 @@ MEANING = (
 def mad(params: Params, results: pd.DataFrame) -> pd.DataFrame:
     """A row an arm: its verdict, and what it rests on.
 
-    slope: of log10 FID over the generations, least squares on the mean curve of the seeds. factor: the mean FID of the end over
+    slope: of log10 FID over the generations by least squares, the mean over the seeds. factor: the mean FID of the end over
     the reference, which is the control's mean FID (generation 1 of the plain arm where there is no control) of the same seed.
     growth: the same over the arm's own generation 1. Each with _low and _high: a 95 % bootstrap interval over seeds; with one
     seed the slope has none, and the others give the 10th and 90th percentile of the chain's end, if that is more than one.

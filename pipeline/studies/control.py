@@ -2,105 +2,55 @@
 
 The base's samples are labelled by an attribute (a group of classes, or of a mixture's modes). For the target share q_t of the
 group, S is sub-sampled to q_s = ((1 + w) q_r - q_t) / w, where q_r is the base's own share. The law is one of first order: even
-exact denoisers of well-separated modes fall short of it by a seventh of the way. So the share that guided samples reach is
-measured, on a stream that nothing is reported by, and q_s is corrected by what is lacking, a few times.
+exact denoisers of well-separated modes fall short of it. So the share that guided samples reach is measured, on a stream that
+nothing is reported by, and q_s is corrected by what is lacking, a few times. Where q_s would be outside [0, 1], the target is
+infeasible: the nearest share that the law gives is aimed at, and judged by.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from pydantic import Field
 
+from models.denoiser import Denoise
 from models.guidance import sims
-from pipeline.datasets import Array, Points, dataset
-from pipeline.files import read_array
-from pipeline.layout import BASE, Layout
-from pipeline.measures.features import features, labels, load_classifier
+from pipeline.datasets import Points, dataset
+from pipeline.layout import BASE
 from pipeline.measures.intervals import bootstrap
-from pipeline.measures.metrics import Floats, frechet, moments
 from pipeline.measures.theory import complement_share, mixture_share
 from pipeline.params import Params
-from pipeline.sections import Section
+from pipeline.reporting.figures import band
+from pipeline.sections import Auxiliary, Count, Section
 from pipeline.steps import draw, fit_model, load_model
-from pipeline.studies.study import Bench, Row, Summary
+from pipeline.studies.attribute import Attribute, with_share
+from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite
 
-Member = NDArray[np.bool_]
-
-
-class Attribute:
-    """Which samples belong to the group, and how far samples are from real data with a certain share of it.
-
-    For points, a group of the mixture's modes, each sample belonging to the likeliest; for images, a group of the classes, as
-    the classifier labels them.
-    """
-
-    def __init__(self, params: Params, group: list[int]) -> None:
-        self._group = np.array(group)
-        source = dataset(params)
-        if isinstance(source, Points):
-            truth = source.truth
-            inverse, log_det = np.linalg.inv(truth.covariances), np.linalg.slogdet(truth.covariances)[1]
-
-            def likeliest(samples: Array) -> Array:
-                offsets = samples.astype(np.float64)[:, None] - truth.means
-                squares = np.einsum("nki,kij,nkj->nk", offsets, inverse, offsets)
-                return (squares + log_det - 2 * np.log(truth.shares)).argmin(axis=1)
-
-            inside = np.isin(np.arange(len(truth.shares)), self._group)
-
-            def target(share: float) -> tuple[Floats, Floats]:
-                scale = np.where(inside, share / truth.shares[inside].sum(), (1 - share) / truth.shares[~inside].sum())
-                there = replace(truth, shares=truth.shares * scale)
-                return there.mean, there.covariance
-
-            self._label: Callable[[Array], Array] = likeliest
-            self._describe: Callable[[Array], tuple[Floats, Floats]] = moments
-            self._target: Callable[[float], tuple[Floats, Floats]] = target
-        else:
-            layout = Layout(params.experiment)
-            model, reference = load_classifier(layout.extractor, source), source.reference
-            described = features(model, read_array(layout.reference)).astype(np.float64)
-            member = np.isin(reference.labels, self._group)
-
-            def reweighted(share: float) -> tuple[Floats, Floats]:
-                weights = np.where(member, share / member.sum(), (1 - share) / (~member).sum())
-                mean = weights @ described
-                centred = described - mean
-                return mean, (centred * weights[:, None]).T @ centred / (1 - (weights**2).sum())
-
-            self._label = lambda images: labels(model, images)
-            self._describe = lambda images: moments(features(model, images))
-            self._target = reweighted
-
-    def members(self, samples: Array) -> Member:
-        """Which samples belong to the group, [N]."""
-        return np.isin(self._label(samples), self._group)
-
-    def distance(self, samples: Array, share: float) -> float:
-        """FID of samples against real data in which the group has the share."""
-        return frechet(*self._describe(samples), *self._target(share))
+Tried = list[tuple[float, float]]
+"""Shares in S, and what guided samples reached with them."""
+TOLERANCE = 0.05
+"""How far from its target a candidate's mean share may be when the one with the lowest FID is looked for."""
 
 
 class Settings(Section):
-    """`settings` of the study's file.
+    """`settings` of the study's file. Every guidance with every budget is a candidate.
 
     Attributes:
         group: the modes or classes whose share is to be steered.
         real_share: the group's share in the real data.
-        guidance: w.
+        guidances: w.
+        budgets: steps of the auxiliary.
         corrections: how often the share in S is corrected.
         pool: samples of the base that S is chosen from, in units of auxiliary.n.
     """
 
     group: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     real_share: Annotated[float, Field(gt=0, lt=1)]
-    guidance: Annotated[float, Field(gt=0, le=100)]
+    guidances: Annotated[list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=1)]
+    budgets: Annotated[list[Count], Field(min_length=1)]
     corrections: Annotated[int, Field(ge=0, le=20)]
     pool: Annotated[int, Field(ge=1, le=100)]
 
@@ -120,46 +70,61 @@ def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> Non
 def point(bench: Bench) -> list[Row]:
     """The share that guided samples reach, and their FID, beside the base's own and plain rejection from the base's samples."""
     params, settings, target = bench.params, bench.settings, float(bench.at["target"])
-    w, count, n = float(settings.guidance), params.evaluation.n, params.auxiliary.n
-    job = bench.base()
+    job, count = bench.base(), params.evaluation.n
     base, attribute = load_model(job, BASE), Attribute(params, list(settings.group))
-    pool = draw(job, base, "auxiliary", n * int(settings.pool))
+    pool = draw(job, base, "auxiliary", params.auxiliary.n * int(settings.pool))
     member = attribute.members(pool)
     q_base = float(member.mean())
-    wanted = complement_share(q_base, target, w)
-    q_auxiliary = min(1.0, max(0.0, wanted))
-    nearest = mixture_share(q_base, q_auxiliary, w)
-    tried: list[tuple[float, float]] = []
-    for correction in range(int(settings.corrections) + 1):
-        auxiliary = fit_model(job, base, with_share(pool, member, q_auxiliary, n), params.auxiliary, "fine-tune")
-        denoise = sims(base, auxiliary, w)
-        if correction < int(settings.corrections):
-            reached = float(attribute.members(draw(job, denoise, "selection", count)).mean())
-            tried.append((q_auxiliary, reached))
-            q_auxiliary = corrected(tried, target, w)
-    guided = draw(job, denoise, "synthetic", count)
     unguided = draw(job, base, "synthetic", count)
-    rejected = with_share(pool, member, target, min(count, n))
-    return [
-        {
-            "w": w,
-            "q_base": q_base,
-            "q_law": wanted,
-            "q_auxiliary": q_auxiliary,
-            "feasible": bool(0 <= wanted <= 1),
-            "nearest": target if 0 <= wanted <= 1 else nearest,
-            "achieved_by_law": tried[0][1] if tried else None,
-            "achieved": float(attribute.members(guided).mean()),
-            "fid": attribute.distance(guided, target),
-            "fid_base": attribute.distance(unguided, attribute.members(unguided).mean()),
-            "fid_base_real": attribute.distance(unguided, float(settings.real_share)),
-            "fid_rejection": attribute.distance(rejected, target),
-            "rejection_draws": max(target / q_base, (1 - target) / (1 - q_base)),
-        }
-    ]
+    common: Row = {
+        "q_base": q_base,
+        "fid_base": attribute.distance(unguided, attribute.members(unguided).mean()),
+        "fid_base_real": attribute.distance(unguided, float(settings.real_share)),
+        "rejection_draws": max(target / q_base, (1 - target) / (1 - q_base)),
+    }
+    rows: list[Row] = []
+    for w in map(float, settings.guidances):
+        wanted = complement_share(q_base, target, w)
+        q_law = min(1.0, max(0.0, wanted))
+        aim = target if q_law == wanted else mixture_share(q_base, q_law, w)
+        rejected = with_share(pool, member, aim, min(count, params.auxiliary.n))
+        floor, floor_n = attribute.floor(aim)
+        of_law: Row = {"w": w, "q_law": wanted, "feasible": q_law == wanted, "nearest": aim}
+        of_law |= {"fid_rejection": attribute.distance(rejected, aim), "floor": floor, "floor_n": floor_n}
+        for budget in map(int, settings.budgets):
+            training = params.auxiliary.model_copy(update={"steps": budget})
+
+            def guided_by(share: float, w: float = w, training: Auxiliary = training) -> Denoise:
+                drawn = with_share(pool, member, share, params.auxiliary.n)
+                return sims(base, fit_model(job, base, drawn, training, "fine-tune"), w)
+
+            rows.append(common | of_law | {"budget": budget} | _steered(bench, attribute, guided_by, q_law, aim, w))
+    return rows
 
 
-def corrected(tried: list[tuple[float, float]], target: float, w: float) -> float:
+def _steered(
+    bench: Bench, attribute: Attribute, guided_by: Callable[[float], Denoise], share: float, aim: float, w: float
+) -> Row:
+    """What comes of a guidance whose S is chosen by the law, and then corrected; nothing where its trajectories diverge."""
+    job, count, tried = bench.job(1), bench.params.evaluation.n, list[tuple[float, float]]()
+    try:
+        denoise = guided_by(share)
+        for _ in range(int(bench.settings.corrections)):
+            tried.append((share, float(attribute.members(draw(job, denoise, "selection", count)).mean())))
+            share = corrected(tried, aim, w)
+            denoise = guided_by(share)
+        guided = draw(job, denoise, "synthetic", count)
+    except FloatingPointError:
+        return {"q_auxiliary": share, "achieved_by_law": None, "achieved": None, "fid": None}
+    return {
+        "q_auxiliary": share,
+        "achieved_by_law": tried[0][1] if tried else None,
+        "achieved": float(attribute.members(guided).mean()),
+        "fid": attribute.distance(guided, aim),
+    }
+
+
+def corrected(tried: Tried, target: float, w: float) -> float:
     """The next share in S, after shares that were tried and what guided samples reached: the secant's, at first the law's."""
     share, reached = tried[-1]
     slope = -w
@@ -168,52 +133,80 @@ def corrected(tried: list[tuple[float, float]], target: float, w: float) -> floa
     return min(1.0, max(0.0, share + (target - reached) / slope))
 
 
-def with_share(pool: Array, member: Member, share: float, n: int) -> Array:
-    """n samples of a pool of which the share belongs to the group, or as many as the pool has in these proportions."""
-    inside, outside = np.flatnonzero(member), np.flatnonzero(~member)
-    limits = [len(part) / part_share for part, part_share in ((inside, share), (outside, 1 - share)) if part_share > 0]
-    size = min(n, *(int(limit) for limit in limits))
-    chosen = round(share * size)
-    return pool[np.sort(np.concatenate([inside[:chosen], outside[: size - chosen]]))]
+def candidates(results: pd.DataFrame) -> pd.DataFrame:
+    """A row a target and candidate (w and budget): its means over the seeds, and whether it is the target's best.
+
+    The best is the one with the lowest FID among those whose share is within TOLERANCE of what is aimed at; where none is, the
+    one whose share is nearest.
+    """
+    rows = []
+    for _, of_target in diverged_as_infinite(results).groupby("target"):
+        mine = []
+        for (target, w, budget), part in of_target.groupby(["target", "w", "budget"]):
+            achieved, distance = bootstrap(part["achieved"].astype(float)), bootstrap(part["fid"])
+            row = {"target": target, "w": w, "steps": budget, "seeds": len(part)}
+            row |= {"feasible": f"{part['feasible'].sum()} of {len(part)}", "nearest": part["nearest"].mean()}
+            row |= {"q_s by law": part["q_law"].mean(), "achieved by law": part["achieved_by_law"].astype(float).mean()}
+            row |= {"q_s": part["q_auxiliary"].mean()}
+            row |= {"achieved": achieved.value, "achieved_low": achieved.low, "achieved_high": achieved.high}
+            row |= {"fid": distance.value, "fid_low": distance.low, "fid_high": distance.high}
+            mine.append(row | {name: part[name].mean() for name in ("fid_base", "fid_rejection", "rejection_draws", "floor")})
+        table = pd.DataFrame(mine)
+        error = (table["achieved"] - table["nearest"]).abs().fillna(np.inf)
+        reached = error <= TOLERANCE
+        best = table["fid"].where(reached).idxmin() if reached.any() else error.idxmin()
+        rows.append(table.assign(best=table.index == best))
+    return pd.concat(rows, ignore_index=True)
 
 
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Achieved shares and FIDs at every target, and the largest error among the feasible ones."""
-    rows = []
-    for target, part in results.groupby("target"):
-        achieved = bootstrap(part["achieved"])
-        row = {"target": target, "feasible": f"{part['feasible'].sum()} of {len(part)}", "nearest": part["nearest"].mean()}
-        row |= {"q_s by law": part["q_law"].mean(), "achieved by law": part["achieved_by_law"].mean()}
-        row |= {"q_s": part["q_auxiliary"].mean(), "achieved": achieved.value, "low": achieved.low, "high": achieved.high}
-        row |= {name: part[name].mean() for name in ("fid", "fid_base", "fid_rejection", "rejection_draws")}
-        rows.append(row)
-    feasible = results[results["feasible"]]
+    table = candidates(results)
+    chosen = best(results, table)
+    tables = {"targets": table}
+    feasible = chosen[chosen["feasible"] & chosen["achieved"].notna()]
     if feasible.empty:
-        return Summary("no target is feasible", {"targets": pd.DataFrame(rows)})
-    errors = (feasible.groupby("target")["achieved"].mean() - feasible.groupby("target")["nearest"].mean()).abs()
+        return Summary("no target is feasible", tables)
+    by_target = feasible.groupby("target")[["achieved", "nearest", "fid", "fid_base"]].mean()
+    errors = (by_target["achieved"] - by_target["nearest"]).abs()
     single = (feasible["achieved"] - feasible["nearest"]).abs().max()
-    text = (
+    worse = by_target.index[by_target["fid"] > by_target["fid_base"]]
+    count = len(settings.guidances) * len(settings.budgets)
+    text = f"the best of {count} candidates at each target, which are to be reported on other seeds: " if count > 1 else ""
+    text += (
         f"the achieved share is within {errors.max():.3f} of the target for all feasible targets in the mean of"
         f" {results['seed'].nunique()} seeds (within {single:.3f} for each single seed); mean FID against real data of the"
         f" target distribution {feasible['fid'].mean():.3g}, the base's against its own {feasible['fid_base'].mean():.3g},"
-        f" rejection from the base {feasible['fid_rejection'].mean():.3g}"
+        f" rejection from the base {feasible['fid_rejection'].mean():.3g}; "
     )
-    return Summary(text, {"targets": pd.DataFrame(rows)})
+    text += "no target's is worse than the base's" if worse.empty else f"worse than the base's at {', '.join(map(str, worse))}"
+    return Summary(text, tables)
+
+
+def best(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each target's best candidate, by the table of `candidates`."""
+    wanted = table[table["best"]].rename(columns={"steps": "budget"})[["target", "w", "budget"]]
+    return results.merge(wanted, on=["target", "w", "budget"])
 
 
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:
-    """Achieved against wanted shares, and the FIDs."""
+    """Achieved against wanted shares, and the FIDs with their range over seeds, of each target's best candidate."""
+    chosen = best(results, candidates(results)).sort_values("target")
     figure, (shares, distances) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    targets = sorted(results["target"].unique())
+    targets = sorted(chosen["target"].unique())
     shares.plot(targets, targets, color="grey", linewidth=1, label="target")
-    for feasible, part in results.groupby("feasible"):
+    for feasible, part in chosen.groupby("feasible"):
         label = "SIMS" if feasible else "SIMS, target infeasible"
-        shares.plot(part["target"], part["achieved"], ".", label=label)
-    shares.set(xlabel="target share", ylabel="achieved share", title=f"{results['seed'].nunique()} seeds")
+        shares.plot(part["target"], part["achieved"].astype(float), ".", label=label)
+    shares.set(xlabel="target share", ylabel="achieved share", title=f"{chosen['seed'].nunique()} seeds")
     shares.legend()
     names = {"fid": "SIMS", "fid_rejection": "rejection from the base", "fid_base": "base, against its own distribution"}
     for column, label in names.items():
-        distances.plot(results.groupby("target")[column].mean(), marker=".", label=label)
-    distances.set(xlabel="target share", ylabel="FID against real data of the target distribution")
+        band(distances, chosen.groupby("target")[column], label)
+    label = f"real against real, {chosen['floor_n'].max():.0f} samples"
+    distances.plot(chosen.groupby("target")["floor"].mean(), color="black", linestyle=":", linewidth=1, label=label)
+    distances.set(
+        xlabel="target share", ylabel="FID against real data of the target distribution", title="mean and range of the seeds"
+    )
     distances.legend()
     return figure

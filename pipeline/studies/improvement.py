@@ -12,23 +12,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
 
 from models.denoiser import Denoise, Denoiser
 from models.guidance import merged, sims
-from models.training import CHUNK_STEPS, State, train
+from models.training import CHUNK_STEPS, State, chunk_steps, train
 from pipeline import compute
-from pipeline.datasets import Array, decode
+from pipeline.datasets import Array, Points, dataset, decode
 from pipeline.layout import BASE
 from pipeline.machine import device_of
 from pipeline.measures.evaluation import fid
 from pipeline.measures.intervals import bootstrap
 from pipeline.params import Params
-from pipeline.reporting.figures import band
+from pipeline.reporting.figures import band, floor_line
 from pipeline.sections import Guidance, Section, Seed
 from pipeline.steps import draw, load_model
-from pipeline.studies.study import Bench, Row, Summary
+from pipeline.studies.optimum import best_guidances, falls
+from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite, guided_fid
 
 COMBINE: dict[str, Callable[[Denoiser, Denoiser, float], Denoise]] = {"sims": sims, "neon": merged}
 
@@ -61,13 +63,21 @@ class Settings(Section):
 
 
 def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> None:
-    """Raise ValueError unless there are seeds to choose by and others to report by."""
+    """Raise ValueError unless there are seeds to choose by and others to report by, and the budgets can be looked at."""
     strange = set(settings.selection_seeds) - set(axes["seed"])
     if strange:
         raise ValueError(f"settings.selection_seeds: {min(strange)} is not allowed: axes.seed has {axes['seed']}")
     if set(axes["seed"]) == set(settings.selection_seeds):
         raise ValueError(
             f"settings.selection_seeds: {settings.selection_seeds} is not allowed: no other seed is left to report by"
+        )
+    source = dataset(params)
+    shape = source.truth.means.shape[1:] if isinstance(source, Points) else source.training.images.shape[1:]
+    chunk = chunk_steps(torch.empty(1, *shape), compute.budget(params.auxiliary, params))
+    if CHUNK_STEPS % chunk:
+        raise ValueError(
+            f"auxiliary.batch: {params.auxiliary.batch} is not allowed here: such batches are prepared {chunk} steps at a time,"
+            f" so that the auxiliary cannot be looked at after every multiple of {CHUNK_STEPS}"
         )
 
 
@@ -82,7 +92,7 @@ def point(bench: Bench) -> list[Row]:
     for budget, auxiliary in auxiliaries.items():
         for w in settings.guidances:
             for strategy in settings.strategies:
-                reached = fid_base if w == 0 else _fid(bench, COMBINE[strategy](base, auxiliary, w))
+                reached = fid_base if w == 0 else guided_fid(job, COMBINE[strategy](base, auxiliary, w))
                 rows.append({"strategy": strategy, "budget": budget, "w": w, "fid": reached, "fid_base": fid_base})
     return rows
 
@@ -106,15 +116,6 @@ def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]
     return auxiliaries
 
 
-def _fid(bench: Bench, denoise: Denoise) -> float | None:
-    """The FID of guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
-    try:
-        samples = draw(bench.job(1), denoise, "synthetic", bench.params.evaluation.n)
-    except FloatingPointError:
-        return None
-    return fid(bench.params, samples)
-
-
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Each strategy's best (n, budget, w) on the selection seeds, and what it gives on the reporting seeds."""
     chosen, reported = split(settings, results)
@@ -133,44 +134,62 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
             f" ({100 * gain.low:.0f} to {100 * gain.high:.0f} %, {len(mine)} seeds)"
         )
     grid = reported if len(reported) else chosen
-    means = grid.groupby(["strategy", "n", "budget", "w"])["fid"].mean().reset_index()
-    falls = means.loc[means.groupby(["strategy", "n", "budget"])["fid"].idxmin()].rename(columns={"w": "best_w"})
-    return Summary("; ".join(sentences), {"selected": pd.DataFrame(rows), "best w for each budget": falls})
+    tables = {
+        "selected": pd.DataFrame(rows),
+        "best w for each budget": best_guidances(grid),
+        "does the best w fall?": falls(grid),
+    }
+    return Summary("; ".join(sentences), tables)
 
 
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:
-    """FID against w for every budget, and a heat map over budget and w, at the selected |S|."""
+    """FID against w for every budget and a heat map of both, at the selected |S|; the best w against the budget."""
     chosen, reported = split(settings, results)
     grid = reported if len(reported) else chosen
-    strategies = settings.strategies
-    figure, axes = plt.subplots(2, len(strategies), figsize=(5.5 * len(strategies), 8), squeeze=False, layout="constrained")
-    for strategy, curve_axes, map_axes in zip(strategies, *axes):
+    best, strategies = best_guidances(grid), settings.strategies
+    figure, axes = plt.subplots(3, len(strategies), figsize=(5.5 * len(strategies), 11.5), squeeze=False, layout="constrained")
+    for strategy, curve_axes, map_axes, best_axes in zip(strategies, *axes):
         n = selected(chosen, strategy)["n"]
         mine = grid[(grid["strategy"] == strategy) & (grid["n"] == n)]
         for budget, part in mine.groupby("budget"):
-            by_w = part.groupby("w")["fid"]
-            band(curve_axes, by_w, f"{budget} steps")
+            band(curve_axes, part.groupby("w")["fid"], f"{budget} steps")
         curve_axes.axhline(mine["fid_base"].mean(), color="grey", linestyle="--", linewidth=1, label="base")
+        floor_line(curve_axes, mine)
         curve_axes.set(
             xlabel="w", ylabel="FID", title=f"{strategy}, |S| = {n}: mean and range of {mine['seed'].nunique()} seeds"
         )
-        curve_axes.set_ylim(0, 3 * mine["fid_base"].mean())
+        curve_axes.set_ylim(0, 2 * mine["fid_base"].mean())
         curve_axes.legend(fontsize=8)
-        table = mine.pivot_table(index="budget", columns="w", values="fid")
-        image = map_axes.imshow(
-            table, aspect="auto", vmin=table.min().min(), vmax=2 * mine["fid_base"].mean(), cmap="viridis_r"
-        )
-        map_axes.set(xticks=range(len(table.columns)), yticks=range(len(table.index)), xlabel="w", ylabel="steps")
-        map_axes.set_xticklabels([f"{w:g}" for w in table.columns])
-        map_axes.set_yticklabels(table.index)
-        figure.colorbar(image, ax=map_axes, label="FID")
+        _heat_map(figure, map_axes, mine)
+        for size, part in best[best["strategy"] == strategy].groupby("n"):
+            below, above = part["best_w"] - part["best_w_low"], part["best_w_high"] - part["best_w"]
+            best_axes.errorbar(
+                part["budget"],
+                part["best_w"],
+                np.array([below, above]).clip(min=0),
+                marker=".",
+                capsize=3,
+                label=f"|S| = {size}",
+            )
+        best_axes.set(xlabel="steps of the auxiliary", ylabel="best w, interval over seeds", xscale="log", ylim=(0, None))
+        best_axes.legend(fontsize=8)
     return figure
+
+
+def _heat_map(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:
+    """Mean FID over budget and w."""
+    table = rows.pivot_table(index="budget", columns="w", values="fid")
+    image = axes.imshow(table, aspect="auto", vmin=table.min().min(), vmax=2 * rows["fid_base"].mean(), cmap="viridis_r")
+    axes.set(xticks=range(len(table.columns)), yticks=range(len(table.index)), xlabel="w", ylabel="steps of the auxiliary")
+    axes.set_xticklabels([f"{w:g}" for w in table.columns])
+    axes.set_yticklabels(table.index)
+    figure.colorbar(image, ax=axes, label="FID")
 
 
 def split(settings: Settings, results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of the selection seeds and of the reporting seeds."""
     selecting = results["seed"].isin(settings.selection_seeds)
-    known = results.assign(fid=results["fid"].astype(float).fillna(np.inf))
+    known = diverged_as_infinite(results)
     return known[selecting], known[~selecting]
 
 

@@ -3,19 +3,29 @@
 import base64
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.reporting.figures import png
-from pipeline.reporting.report import figure_text
+from pipeline.reporting.report import STUDIES, figure_text
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, Summary
 
 
 def location(study: Study) -> Path:
     """The study's page; its table and figure lie beside it."""
-    return Path("reports") / "studies" / study.name / "report.html"
+    return STUDIES / study.name / "report.html"
+
+
+def floor_text(results: pd.DataFrame) -> str:
+    """The real-versus-real floor of the points' rows, in words; of points that were made before rows had it, nothing."""
+    if "floor" not in results:
+        return ""
+    low, high, n = results["floor"].min(), results["floor"].max(), results["floor_n"].max()
+    span = figure_text(low) if low == high else f"{figure_text(low)} to {figure_text(high)}"
+    return f"Real against real, at {n:.0f} samples, the FID is {span}."
 
 
 def build(study: Study) -> tuple[Path, Summary]:
@@ -37,6 +47,7 @@ def build(study: Study) -> tuple[Path, Summary]:
         summary=summary,
         figure=base64.b64encode(figure).decode(),
         made=made,
+        floor=floor_text(results),
         params=(study.folder / "params.yaml").read_text(encoding="utf-8"),
     )
     write_text(location(study), page)

@@ -15,10 +15,10 @@ from pipeline.layout import BASE
 from pipeline.measures.evaluation import fid
 from pipeline.measures.intervals import bootstrap
 from pipeline.measures.metrics import Floats
-from pipeline.reporting.figures import band
+from pipeline.reporting.figures import band, floor_line
 from pipeline.sections import Guidance, Section
 from pipeline.steps import draw, fit_model, load_model
-from pipeline.studies.study import Bench, Row, Summary
+from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite, guided_fid
 
 
 class Settings(Section):
@@ -41,15 +41,15 @@ def point(bench: Bench) -> list[Row]:
     auxiliary = fit_model(second, polluted, drawn, params.auxiliary, "fine-tune")
     rows: list[Row] = []
     for w in bench.settings.guidances:
-        samples = draw(second, sims(polluted, auxiliary, float(w)), "synthetic", params.evaluation.n)
-        rows.append({"w": w, "n_polluting": n_polluting, "fid": fid(params, samples)})
+        reached = guided_fid(second, sims(polluted, auxiliary, float(w)))
+        rows.append({"w": w, "n_polluting": n_polluting, "fid": reached})
     fid_unpolluted = fid(params, unpolluted[: params.evaluation.n])
     return [row | {"fid_unpolluted": fid_unpolluted} for row in rows]
 
 
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     """Standard training (w = 0) and SIMS at every share, and up to which share SIMS is better than the unpolluted base."""
-    rows = []
+    results, rows = diverged_as_infinite(results), []
     for (share, w), part in results.groupby(["share", "w"]):
         difference = bootstrap(part["fid"] - part["fid_unpolluted"])
         row = {"share": share, "w": w, "seeds": len(part), "fid": part["fid"].mean()}
@@ -93,6 +93,7 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         by_share = part.groupby("share")["fid"]
         band(axes, by_share, f"SIMS, w = {w:g}" if w else "standard")
     axes.axhline(results["fid_unpolluted"].mean(), color="grey", linestyle="--", linewidth=1, label="unpolluted base")
+    floor_line(axes, results)
     axes.set(
         xlabel="|D_p| / |D_r|", ylabel="FID", title=f"second generation, {results['seed'].nunique()} seeds: mean and range"
     )

@@ -13,8 +13,9 @@ from pipeline.files import read_json
 from pipeline.generation import make_generation
 from pipeline.layout import METRICS, Layout
 from pipeline.measures.intervals import Interval, bootstrap, log_slope
+from pipeline.measures.theory import predicted
 from pipeline.params import Params
-from pipeline.reporting.figures import band
+from pipeline.reporting.figures import band, floor_line
 from pipeline.reporting.results import TAIL
 from pipeline.sections import Name, Section
 from pipeline.studies.study import Bench, Row, Summary
@@ -38,17 +39,18 @@ def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> Non
 
 
 def point(bench: Bench) -> list[Row]:
-    """Every generation's metrics of one chain."""
+    """Every generation's metrics of one chain, and what theory predicts its FID to be, where it does."""
     params, chain = bench.params, Chain(str(bench.at["arm"]), bench.seed)
     check_arm(params, chain.arm)
     layout = Layout(params.experiment)
     base = layout.base(chain.seed)
     base.mkdir(parents=True)
     steps.train_base(params, chain.seed, base)
-    rows: list[Row] = []
+    rows, theory = list[Row](), predicted(params, chain.arm)
     for generation in range(1, params.length(chain.arm) + 1):
         make_generation(params, chain, generation)
-        rows.append(read_json(layout.generation(chain, generation) / METRICS))
+        row = read_json(layout.generation(chain, generation) / METRICS)
+        rows.append(row if theory is None else row | {"predicted": float(theory[generation - 1])})
     return rows
 
 
@@ -75,23 +77,44 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
             "later_most": later.max(),
         }
         row |= {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
-        if "modes_lost" in part and part["modes_lost"].notna().any():
-            row["modes_lost"] = part[part["generation"] > curves.shape[1] - tail]["modes_lost"].mean()
+        last = part[part["generation"] > curves.shape[1] - tail]
+        if _has(last, "predicted"):
+            row["end_predicted"] = last["predicted"].mean() / units.mean()
+        if _has(last, "modes_lost"):
+            lost = bootstrap(last.groupby("seed")["modes_lost"].mean())
+            row |= {"modes_lost": lost.value, "modes_lost_low": lost.low, "modes_lost_high": lost.high}
         rows.append(row)
         sentences.append(
             f"{arm}: the last {tail} of {curves.shape[1]} generations are {ends.value:.3g} ({ends.low:.3g} to {ends.high:.3g})"
             f" times the control, {len(curves)} seeds; log10 FID rises by {slope.value:.2g} a generation"
             f" ({slope.low:.2g} to {slope.high:.2g})"
         )
-    return Summary("; ".join(sentences), {"arms, in units of the control of the same seed": pd.DataFrame(rows)})
+    tables = {"arms, in units of the control of the same seed": pd.DataFrame(rows)}
+    if _has(results, "modes_lost"):
+        lost = results.pivot_table(index="generation", columns="arm", values="modes_lost", sort=False).sort_index()
+        tables["modes lost, the mean over seeds"] = lost.reset_index()
+    return Summary("; ".join(sentences), tables)
 
 
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:
-    """Collapse curves, mean and range over seeds."""
-    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    for arm, part in results.groupby("arm", sort=False):
-        by_generation = part.groupby("generation")["fid"]
-        band(axes, by_generation, f"{arm} ({part['seed'].nunique()} seeds)")
-    axes.set(xlabel="generation", ylabel="FID", yscale="log")
-    axes.legend(fontsize=8, ncols=2)
+    """Collapse curves, mean and range over seeds, with theory's where there are; on a mixture the modes that are lost, too."""
+    shown = {"fid": "FID"} | ({"modes_lost": "modes lost"} if _has(results, "modes_lost") else {})
+    figure, panels = plt.subplots(
+        1, len(shown), figsize=(9 if len(shown) == 1 else 13, 5.5), squeeze=False, layout="constrained"
+    )
+    for (column, words), axes in zip(shown.items(), panels[0]):
+        for arm, part in results.groupby("arm", sort=False):
+            line = band(axes, part.groupby("generation")[column], f"{arm} ({part['seed'].nunique()} seeds)")
+            if column == "fid" and _has(part, "predicted"):
+                theory = part.groupby("generation")["predicted"].mean()
+                axes.plot(theory, color=line.get_color(), linestyle="--", linewidth=1, label=f"{arm}, predicted")
+        axes.set(xlabel="generation", ylabel=words)
+    panels[0, 0].set_yscale("log")
+    floor_line(panels[0, 0], results)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
+
+
+def _has(rows: pd.DataFrame, column: str) -> bool:
+    """Whether any of the rows has the column's value."""
+    return column in rows and bool(rows[column].notna().any())

@@ -7,6 +7,18 @@ from pipeline.recipes import PYTHON
 from pipeline.studies.study import Study
 
 OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")
+"""What decides a point's rows, beside the code of generations and the study's kind."""
+MORE_CODE = {"control": ("pipeline/studies/attribute.py",)}
+"""And beside these, for some kinds."""
+PAGE_CODE = (
+    "pipeline/measures/intervals.py",
+    "pipeline/reporting/figures.py",
+    "pipeline/reporting/report.py",
+    "pipeline/studies/optimum.py",
+    "pipeline/studies/page.html",
+    "pipeline/studies/page.py",
+)
+"""What decides the page, beside the study's kind."""
 
 
 def recipe(study: Study) -> str:
@@ -16,8 +28,10 @@ def recipe(study: Study) -> str:
     values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
     extensions = study.params(0).extensions or []
-    code = sorted([*CODE, *OWN_CODE, *extensions, f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"])
+    own = [*OWN_CODE, *MORE_CODE.get(kind, ()), f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"]
+    code = sorted([*CODE, *own, *extensions])
     deps = "".join(f"    - {path}\n" for path in code)
+    shown = "".join(f"    - {path}\n" for path in sorted([*PAGE_CODE, f"pipeline/studies/{kind}.py"]))
     read = "".join(
         f"      - {name}\n" for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set
     )
@@ -28,7 +42,8 @@ def recipe(study: Study) -> str:
         f"{read}"
         f"    outs:\n    - {folder}/points/{name}.json\n"
         f"  page:\n    wdir: ../..\n    cmd: {PYTHON} -m pipeline study-page {study.name}\n"
-        f"    deps:\n    - {folder}/points\n    - pipeline/studies/{kind}.py\n    - pipeline/studies/page.py\n"
+        f"    deps:\n    - {folder}/points\n{shown}"
+        f"    params:\n    - {folder}/params.yaml:\n{read}"
         f"    outs:\n    - reports/studies/{study.name}/points.csv\n    - reports/studies/{study.name}/figure.png\n"
     )
 

@@ -14,15 +14,17 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, ValidationError
 
+from models.denoiser import Denoise
 from pipeline import machine, steps
 from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.extensions import extend
 from pipeline.files import read_json, write_json
-from pipeline.layout import PARAMS, PRESETS
+from pipeline.layout import PARAMS, PRESETS, Layout
 from pipeline.mapping import read_mapping
 from pipeline.measures import evaluation
 from pipeline.params import Params, parse
@@ -166,13 +168,32 @@ def wrong(path: Path, error: ValidationError, section: str = "") -> BadInput:
 
 
 def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) -> None:
-    """Make a point in an empty folder and write its rows, whole or not at all."""
+    """Make a point in an empty folder and write its rows, whole or not at all.
+
+    Every row has the real-versus-real floor, where the point does not give it one of its own.
+    """
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
     with _elsewhere():
         evaluation.prepare_data(params)
-        rows = point(Bench(params, settings, at))
+        facts = read_json(Layout(params.experiment).facts)
+        floor = {name: facts[name] for name in ("floor", "floor_n")}
+        rows = [floor | row for row in point(Bench(params, settings, at))]
     write_json(study.path(at), rows)
+
+
+def guided_fid(job: Job, denoise: Denoise) -> float | None:
+    """The FID of a generation's guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
+    try:
+        samples = steps.draw(job, denoise, "synthetic", job.params.evaluation.n)
+    except FloatingPointError:
+        return None
+    return evaluation.fid(job.params, samples)
+
+
+def diverged_as_infinite(results: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose FID is infinite where the trajectories diverged."""
+    return results.assign(fid=results["fid"].astype(float).fillna(np.inf))
 
 
 @contextmanager

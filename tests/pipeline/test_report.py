@@ -101,6 +101,17 @@ def test_the_same_files_give_the_same_animation_and_page(small):
         assert (report.build(params).read_bytes(), Path("reports/smoke/collapse.gif").read_bytes()) == first
 
 
+def test_the_page_leads_to_the_pages_of_studies_that_there_are(small):
+    with chdir(small.folder):
+        page = report.build(load(Path("params.yaml")))
+        assert "../studies/" not in page.read_text()
+        study = Path("reports/studies/control/report.html")
+        study.parent.mkdir(parents=True)
+        study.touch()
+        found = re.findall(r'href="(../studies/[^"]*)"', report.build(load(Path("params.yaml"))).read_text())
+        assert [(page.parent / link).resolve() for link in found] == [study.resolve()]
+
+
 def test_every_numeric_metric_is_drawn_with_a_band_and_the_fid_with_floor_and_prediction(small):
     for path in small.folder.glob("runs/smoke/*/seed*/g*/metrics.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"kid": 0.0, "name": "no number", "mode_shares": [0.4, 0.6]}))

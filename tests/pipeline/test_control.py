@@ -1,0 +1,100 @@
+"""Study `control`: the attribute, the share in S and its correction, targets out of reach, and the choice of a candidate."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.datasets import dataset
+from pipeline.files import read_json
+from pipeline.measures.theory import mixture_share
+from pipeline.params import load
+from pipeline.studies.attribute import Attribute, with_share
+from pipeline.studies.control import Settings, candidates, corrected, plot, summary
+from pipeline.studies.kinds import kind_of
+from pipeline.studies.study import Study, StudyFile, make_point
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = Settings(group=[0, 1], real_share=0.5, guidances=[1.0, 2.0], budgets=[100], corrections=1, pool=1)
+
+
+def test_the_attribute_tells_modes_apart_and_judges_by_data_with_the_share() -> None:
+    params = load(ROOT / "presets" / "mixture.yaml")
+    attribute, source = Attribute(params, [0, 1]), dataset(params)
+    drawn = source.real(0)
+    member = attribute.members(drawn)
+    assert (member == (drawn[:, 0] < 0)).mean() > 0.99
+    some = with_share(drawn, member, 0.3, 1000)
+    assert attribute.members(some).mean() == pytest.approx(0.3)
+    assert attribute.distance(some, 0.3) < 0.05 < attribute.distance(some, 0.6)
+    floor, n = attribute.floor(0.3)
+    assert n == params.evaluation.n
+    assert 0 < floor < 0.005
+
+
+def test_a_sub_sample_has_the_share_and_is_as_large_as_the_pool_allows() -> None:
+    pool, member = np.arange(100), np.arange(100) < 30
+    for share, size in ((0.3, 50), (0.0, 50), (1.0, 30), (0.6, 50), (0.9, 33)):
+        chosen = with_share(pool, member, share, 50)
+        assert len(chosen) == len(set(chosen)) == size
+        assert (chosen < 30).sum() == round(share * size)
+
+
+def test_corrections_find_the_share_that_gives_the_target_and_stay_within_bounds() -> None:
+    def reached(share: float) -> float:
+        return 0.5 - 1.1 * (share - 0.5)  # the law with w = 1.5 has a slope of -1.5
+
+    share, tried = 0.3, list[tuple[float, float]]()
+    for _ in range(3):
+        tried.append((share, reached(share)))
+        share = corrected(tried, 0.8, 1.5)
+    assert reached(share) == pytest.approx(0.8, abs=0.001)
+    assert corrected([(0.05, 0.5)], 1.0, 1.0) == 0.0
+
+
+def test_a_target_out_of_reach_is_reported_with_the_nearest_one_and_judged_by_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    small = {"train.steps": 100, "auxiliary.n": 400, "evaluation.n": 400, "network.width": 16, "sampler.block": 400}
+    settings = {"group": [0, 1], "real_share": 0.5, "guidances": [0.2], "budgets": [20], "corrections": 1, "pool": 2}
+    axes: dict[str, Any] = {"seed": [0], "target": [0.9]}
+    study = Study("far", StudyFile(kind="control", preset="mixture", changes=small, axes=axes, settings=settings))
+    kind, read = kind_of(study)
+    make_point(study, kind.point, read, study.points[0])
+    (row,) = read_json(study.path(study.points[0]))
+    assert not row["feasible"]
+    assert row["q_law"] < 0
+    assert row["q_auxiliary"] == 0
+    assert row["nearest"] == mixture_share(row["q_base"], 0.0, 0.2) < 0.9
+    floor, n = Attribute(study.params(0), [0, 1]).floor(row["nearest"])
+    assert (row["floor"], row["floor_n"]) == (pytest.approx(floor), n)
+    assert summary(read, study.results()).text == "no target is feasible"
+
+
+def rows(fids: dict[float, float | None], achieved: dict[float, float | None]) -> pd.DataFrame:
+    common = {"feasible": True, "nearest": 0.8, "q_law": 0.3, "q_auxiliary": 0.2, "fid_base": 20.0, "fid_rejection": 21.0}
+    common |= {"rejection_draws": 1.6, "floor": 5.0, "floor_n": 1000, "budget": 100, "achieved_by_law": 0.7, "target": 0.8}
+    return pd.DataFrame(
+        common | {"seed": seed, "w": w, "fid": fids[w], "achieved": achieved[w]} for seed in (0, 1) for w in fids
+    )
+
+
+def test_the_best_candidate_has_the_lowest_fid_of_those_that_reach_the_target() -> None:
+    near = rows({1.0: 9.0, 2.0: 15.0}, {1.0: 0.6, 2.0: 0.79})
+    assert list(candidates(near)["best"]) == [False, True]
+    text = summary(SETTINGS, near).text
+    assert "the best of 2 candidates at each target" in text
+    assert "within 0.010 of the target" in text
+    assert text.endswith("no target's is worse than the base's")
+    assert "worse than the base's at 0.8" in summary(SETTINGS, rows({2.0: 25.0}, {2.0: 0.8})).text
+
+
+def test_a_candidate_that_diverged_is_not_the_best_and_spoils_no_figure() -> None:
+    mixed = rows({1.0: 15.0, 2.0: None}, {1.0: 0.8, 2.0: None})
+    assert list(candidates(mixed)["best"]) == [True, False]
+    labels = [line.get_label() for axes in plot(SETTINGS, mixed).axes for line in axes.lines]
+    assert "real against real, 1000 samples" in labels
+    assert summary(SETTINGS, rows({2.0: None}, {2.0: None})).text == "no target is feasible"
