@@ -194,6 +194,18 @@ def _works_in(process: Path, folder: Path) -> bool:
         return False
 
 
+def test_where_a_file_of_the_program_changes_every_generation_is_made_anew(finished_copy, finished):
+    sampler = finished_copy.folder / "models/sampler.py"
+    sampler.write_text(sampler.read_text() + "# changes no number\n")
+    assert "sims/seed0                       0      2        0" in finished_copy.run("flows.cli", "status")
+    said = finished_copy.run("flows.cli", "run")
+    assert said.count("made anew") == 4
+    assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
+    assert finished_copy.bytes().keys() == finished.bytes().keys()
+    changed = {path for path, digest in finished_copy.bytes().items() if finished.bytes()[path] != digest}
+    assert {Path(path).name for path in changed} == {"dvc.lock"}
+
+
 def test_two_runs_of_different_arms_at_once_do_not_get_into_each_others_way(project, finished):
     copy = project()
     runs = [copy.start("flows.cli", "run", "--arm", arm) for arm in ("standard", "sims")]
