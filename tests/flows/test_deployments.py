@@ -91,7 +91,7 @@ def test_served_deployments_are_run_and_cancelled_by_prefects_own_commands(proje
         assert (copy.folder / "studies/pollution-smoke/points/0-0.0.json").exists()
 
         run = run_id(prefect("deployment", "run", "self-consuming/compare", "--param", "generations=99"))
-        until(lambda: (copy.folder / "runs/smoke/sims/seed0/g003/dvc.lock").exists(), 60)
+        until(lambda: (copy.folder / "runs/smoke/sims/seed0/g003/dvc.lock").exists(), 120)
         workers = at_work(copy.folder)
         assert len(workers) == 2
         prefect("flow-run", "cancel", run)
@@ -99,6 +99,10 @@ def test_served_deployments_are_run_and_cancelled_by_prefects_own_commands(proje
         until(lambda: not any(worker.exists() for worker in workers), 30)
         assert time.monotonic() - began < 5
         until(lambda: flow_run(api, run)["state"]["type"] == "CANCELLED", 30)
+
+        prefect("deployment", "run", "self-consuming/compare", "--param", "generations=99")
+        workers = until(lambda: at_work(copy.folder), 120)
+    until(lambda: not any(worker.exists() for worker in workers), 5)
     assert "the same command goes on" in copy.said
     made = len(list(copy.folder.glob("runs/smoke/sims/seed0/g*/dvc.lock")))
     said = copy.run("flows.cli", "run", "--arm", "sims", "--seed", "0", "--generations", str(made + 1))
