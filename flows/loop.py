@@ -110,11 +110,14 @@ def pushed(remote: Remote, stages: Iterable[str], failures: list[str]) -> Iterat
         remote.push(stage)
     try:
         yield remote
-    finally:  # what was made is pushed whatever failed
-        try:
+    except Exception:
+        with suppress(RunFailed):  # what was made is pushed whatever failed, which is what there is to say
             remote.finish()
-        except RunFailed as error:
-            failures.append(str(error))
+        raise
+    try:
+        remote.finish()
+    except RunFailed as error:
+        failures.append(str(error))
 
 
 def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
