@@ -33,6 +33,10 @@ from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite
 
 Tried = list[tuple[Floats, Floats]]
 """Shares of the parts in S, and what guided samples reached with them."""
+LEAST = 4
+"""A class's share in S is at first no less than its own among the base's samples over this."""
+RESPONSE = 0.6
+"""Of w: about the power of a class's share in S by which its share among guided samples falls."""
 TOLERANCE = 0.05
 """How far from its target a candidate's mean share may be when the one with the lowest FID is looked for."""
 
@@ -95,7 +99,7 @@ def point(bench: Bench) -> list[Row]:
         of_law: Row = {"w": w, "q_law": wanted, "feasible": q_law == wanted, "nearest": aim}
         of_law |= {"fid_rejection": attribute.distance(rejected, aim), "rejection_draws": float((shares / own).max())}
         of_law |= {"floor": floor, "floor_n": floor_n}
-        by_law = within(((1 + w) * own - shares) / w)
+        by_law = within((((1 + w) * own - shares) / w).clip(own / LEAST if settings.by == "classes" else 0))
         for budget in map(int, settings.budgets):
             training = params.auxiliary.model_copy(update={"steps": budget})
 
@@ -117,7 +121,7 @@ def _steered(
         denoise = guided_by(in_s)
         for _ in range(int(bench.settings.corrections)):
             tried.append((in_s, attribute.shares(draw(job, denoise, "selection", count))))
-            in_s = corrected(tried, wanted, w)
+            in_s = rescaled(*tried[-1], wanted, w) if bench.settings.by == "classes" else corrected(tried, wanted, w)
             denoise = guided_by(in_s)
         guided = draw(job, denoise, "synthetic", count)
     except FloatingPointError:
@@ -139,6 +143,15 @@ def corrected(tried: Tried, wanted: Floats, w: float) -> Floats:
         secant = np.divide(reached - tried[-2][1], moved, out=slopes.copy(), where=moved != 0)
         slopes = np.where(moved == 0, -w, secant.clip(-w, -w / 3))
     return within(shares + (wanted - reached) / slopes)
+
+
+def rescaled(shares: Floats, reached: Floats, wanted: Floats, w: float) -> Floats:
+    """The next shares of many parts in S: each by the ratio of what guided samples reached to what is wanted, to a power.
+
+    Small shares are noisy, and guidance away from samples without a class gives far too much of it: so no secant, and none
+    becomes 0.
+    """
+    return within(shares * (reached.clip(1 / 1000) / wanted) ** (1 / (RESPONSE * w)))
 
 
 def within(shares: Floats) -> Floats:
