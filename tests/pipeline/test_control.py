@@ -13,7 +13,7 @@ from pipeline.files import read_json
 from pipeline.measures.theory import mixture_share
 from pipeline.params import load
 from pipeline.studies.attribute import Attribute, with_shares
-from pipeline.studies.control import Settings, candidates, corrected, plot, summary, within
+from pipeline.studies.control import Settings, candidates, corrected, plot, rescaled, summary, within
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, StudyFile, make_point
 
@@ -65,6 +65,19 @@ def test_corrections_find_the_share_that_gives_the_target_and_stay_within_bounds
     np.testing.assert_allclose(reached(shares), wanted, atol=0.001)
     np.testing.assert_allclose(corrected([(np.array([0.05, 0.95]), np.array([0.5, 0.5]))], np.array([1.0, 0.0]), 1.0), [0, 1])
     np.testing.assert_allclose(within(np.array([-0.2, 0.5, 0.5])), [0, 0.5, 0.5])
+
+
+def test_many_parts_are_corrected_by_ratios_that_come_near_in_four_steps_and_never_reach_0() -> None:
+    own, wanted, w = np.array([0.1, 0.3, 0.6]), np.array([0.3, 0.3, 0.4]), 2.0
+
+    def reached(shares: np.ndarray) -> np.ndarray:
+        return within(own ** (1 + 0.7 * w) * shares ** (-0.7 * w))
+
+    shares = own
+    for _ in range(4):
+        shares = rescaled(shares, reached(shares), wanted, w)
+    np.testing.assert_allclose(reached(shares), wanted, atol=0.005)
+    assert (rescaled(np.array([0.01, 0.99]), np.array([0.0, 1.0]), np.array([0.5, 0.5]), 2.0) > 0).all()
 
 
 def test_a_target_out_of_reach_is_reported_with_the_nearest_one_and_judged_by_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
