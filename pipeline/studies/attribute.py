@@ -1,7 +1,11 @@
-"""The attribute whose share study `control` steers: which samples have it, and their distance from real data with a share."""
+"""The attribute whose share study `control` steers: which samples have it, and their distance from real data with a share.
+
+Samples are told apart by parts: the group and the rest, or every class (or mode) by itself.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,27 +19,47 @@ from pipeline.measures.metrics import Floats, frechet, moments
 from pipeline.params import Params
 from pipeline.seeds import derive
 
-Member = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+By = Literal["group", "classes"]
 
 
 class Attribute:
     """Which samples belong to the group, and how far samples are from real data with a certain share of it.
 
     For points, a group of the mixture's modes, each sample belonging to the likeliest; for images, a group of the classes, as
-    the classifier labels them.
+    the classifier labels them. `by` says what the parts are: the group and the rest, or every class, the group's first.
     """
 
-    def __init__(self, params: Params, group: list[int]) -> None:
-        self._group = np.array(group)
+    def __init__(self, params: Params, group: list[int], by: By = "group") -> None:
+        self._group, self._by = np.array(group), by
         source = dataset(params)
         if isinstance(source, Images):
             self._of_images(params, source)
         else:
             self._of_points(source.truth, params.evaluation.n)
 
-    def members(self, samples: Array) -> Member:
-        """Which samples belong to the group, [N]."""
-        return np.isin(self._label(samples), self._group)
+    @property
+    def n_group(self) -> int:
+        """How many of the parts are the group's: the first ones."""
+        return 1 if self._by == "group" else len(self._group)
+
+    def parts(self, samples: Array) -> Labels:
+        """The part that each sample belongs to, [N]."""
+        return self._part_of[self._label(samples)]
+
+    def shares(self, samples: Array) -> Floats:
+        """The shares of the parts among samples, [P]."""
+        return np.bincount(self.parts(samples), minlength=int(self._part_of.max()) + 1) / len(samples)
+
+    def share(self, samples: Array) -> float:
+        """The group's share among samples."""
+        return float(np.isin(self._label(samples), self._group).mean())
+
+    def wanted(self, share: float) -> Floats:
+        """The shares of the parts in real data in which the group has the share, [P]."""
+        inside = np.isin(np.arange(len(self._class_shares)), self._group)
+        scale = np.where(inside, share / self._class_shares[inside].sum(), (1 - share) / self._class_shares[~inside].sum())
+        return np.bincount(self._part_of, self._class_shares * scale).astype(np.float64)
 
     def distance(self, samples: Array, share: float) -> float:
         """FID of samples against real data in which the group has the share."""
@@ -50,7 +74,7 @@ class Attribute:
         inverse, log_det = np.linalg.inv(truth.covariances), np.linalg.slogdet(truth.covariances)[1]
         inside = np.isin(np.arange(len(truth.shares)), self._group)
 
-        def likeliest(samples: Array) -> Array:
+        def likeliest(samples: Array) -> Labels:
             offsets = samples.astype(np.float64)[:, None] - truth.means
             squares = np.einsum("nki,kij,nkj->nk", offsets, inverse, offsets)
             return (squares + log_det - 2 * np.log(truth.shares)).argmin(axis=1)
@@ -63,7 +87,8 @@ class Attribute:
             there = with_shares(share)
             return there.mean, there.covariance
 
-        self._label: Callable[[Array], Array] = likeliest
+        self._take_parts(truth.shares)
+        self._label: Callable[[Array], Labels] = likeliest
         self._describe: Callable[[Array], tuple[Floats, Floats]] = moments
         self._target: Callable[[float], tuple[Floats, Floats]] = target
         self._real: Callable[[float], list[Array]] = lambda share: [
@@ -82,18 +107,26 @@ class Attribute:
             centred = described - mean
             return mean, (centred * weights[:, None]).T @ centred / (1 - (weights**2).sum())
 
+        self._take_parts(np.bincount(training.labels) / len(training.labels))
         self._label = lambda images: labels(model, images)
         self._describe = lambda images: moments(features(model, images))
         self._target = reweighted
-        self._real = lambda share: [
-            with_share(training.images, np.isin(training.labels, self._group), share, len(training.images))
-        ]
+        parts = np.where(np.isin(training.labels, self._group), 0, 1)
+        self._real = lambda share: [with_shares(training.images, parts, np.array([share, 1 - share]), len(training.images))]
+
+    def _take_parts(self, class_shares: Floats) -> None:
+        """Note the real classes' shares, and the part that each class belongs to."""
+        self._class_shares = class_shares
+        inside = np.isin(np.arange(len(class_shares)), self._group)
+        self._part_of: Labels = np.where(inside, 0, 1)
+        if self._by == "classes":
+            self._part_of = np.argsort(np.argsort(~inside, kind="stable"))
 
 
-def with_share(pool: Array, member: Member, share: float, n: int) -> Array:
-    """n samples of a pool of which the share belongs to the group, or as many as the pool has in these proportions."""
-    inside, outside = np.flatnonzero(member), np.flatnonzero(~member)
-    limits = [len(part) / part_share for part, part_share in ((inside, share), (outside, 1 - share)) if part_share > 0]
+def with_shares(pool: Array, parts: Labels, shares: Floats, n: int) -> Array:
+    """n samples of a pool in which the parts have the shares [P], or as many as the pool has in these proportions."""
+    places = [np.flatnonzero(parts == part) for part in range(len(shares))]
+    limits = [len(place) / share for place, share in zip(places, shares) if share > 0]
     size = min(n, *(int(limit) for limit in limits))
-    chosen = round(share * size)
-    return pool[np.sort(np.concatenate([inside[:chosen], outside[: size - chosen]]))]
+    counts = np.diff(np.round(np.cumsum([0.0, *shares]) * size).astype(int))
+    return pool[np.sort(np.concatenate([place[:count] for place, count in zip(places, counts)]))]

@@ -12,54 +12,87 @@ from pipeline.datasets import dataset
 from pipeline.files import read_json
 from pipeline.measures.theory import mixture_share
 from pipeline.params import load
-from pipeline.studies.attribute import Attribute, with_share
-from pipeline.studies.control import Settings, candidates, corrected, plot, summary
+from pipeline.studies.attribute import Attribute, with_shares
+from pipeline.studies.control import Settings, candidates, corrected, plot, rescaled, summary, within
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, StudyFile, make_point
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = Settings(group=[0, 1], real_share=0.5, guidances=[1.0, 2.0], budgets=[100], corrections=1, pool=1)
+SETTINGS = Settings(group=[0, 1], real_share=0.5, by="group", guidances=[1.0, 2.0], budgets=[100], corrections=1, pool=1)
 
 
 def test_the_attribute_tells_modes_apart_and_judges_by_data_with_the_share() -> None:
     params = load(ROOT / "presets" / "mixture.yaml")
     attribute, source = Attribute(params, [0, 1]), dataset(params)
     drawn = source.real(0)
-    member = attribute.members(drawn)
-    assert (member == (drawn[:, 0] < 0)).mean() > 0.99
-    some = with_share(drawn, member, 0.3, 1000)
-    assert attribute.members(some).mean() == pytest.approx(0.3)
+    parts = attribute.parts(drawn)
+    assert ((parts == 0) == (drawn[:, 0] < 0)).mean() > 0.99
+    some = with_shares(drawn, parts, attribute.wanted(0.3), 1000)
+    assert attribute.share(some) == pytest.approx(0.3)
     assert attribute.distance(some, 0.3) < 0.05 < attribute.distance(some, 0.6)
     floor, n = attribute.floor(0.3)
     assert n == params.evaluation.n
     assert 0 < floor < 0.005
 
 
+def test_every_class_can_be_a_part_and_keeps_its_proportion_within_the_group() -> None:
+    params = load(ROOT / "presets" / "mixture.yaml")
+    attribute, drawn = Attribute(params, [1, 2], "classes"), dataset(params).real(0)
+    assert attribute.n_group == 2
+    np.testing.assert_allclose(attribute.wanted(0.3), [0.15, 0.15, 0.35, 0.35])
+    some = with_shares(drawn, attribute.parts(drawn), attribute.wanted(0.3), 1000)
+    np.testing.assert_allclose(attribute.shares(some), attribute.wanted(0.3))
+    assert attribute.share(some) == pytest.approx(0.3)
+
+
 def test_a_sub_sample_has_the_share_and_is_as_large_as_the_pool_allows() -> None:
-    pool, member = np.arange(100), np.arange(100) < 30
+    pool, parts = np.arange(100), np.where(np.arange(100) < 30, 0, 1)
     for share, size in ((0.3, 50), (0.0, 50), (1.0, 30), (0.6, 50), (0.9, 33)):
-        chosen = with_share(pool, member, share, 50)
+        chosen = with_shares(pool, parts, np.array([share, 1 - share]), 50)
         assert len(chosen) == len(set(chosen)) == size
         assert (chosen < 30).sum() == round(share * size)
 
 
 def test_corrections_find_the_share_that_gives_the_target_and_stay_within_bounds() -> None:
-    def reached(share: float) -> float:
-        return 0.5 - 1.1 * (share - 0.5)  # the law with w = 1.5 has a slope of -1.5
+    def reached(shares: np.ndarray) -> np.ndarray:
+        return 1 / 3 - 1.1 * (shares - 1 / 3)  # the law with w = 1.5 has a slope of -1.5
 
-    share, tried = 0.3, list[tuple[float, float]]()
+    shares, wanted = np.array([0.3, 0.3, 0.4]), np.array([0.2, 0.3, 0.5])
+    tried = list[tuple[np.ndarray, np.ndarray]]()
     for _ in range(3):
-        tried.append((share, reached(share)))
-        share = corrected(tried, 0.8, 1.5)
-    assert reached(share) == pytest.approx(0.8, abs=0.001)
-    assert corrected([(0.05, 0.5)], 1.0, 1.0) == 0.0
+        tried.append((shares, reached(shares)))
+        shares = corrected(tried, wanted, 1.5)
+    np.testing.assert_allclose(reached(shares), wanted, atol=0.001)
+    np.testing.assert_allclose(corrected([(np.array([0.05, 0.95]), np.array([0.5, 0.5]))], np.array([1.0, 0.0]), 1.0), [0, 1])
+    np.testing.assert_allclose(within(np.array([-0.2, 0.5, 0.5])), [0, 0.5, 0.5])
+
+
+def test_many_parts_are_corrected_by_ratios_that_come_near_in_four_steps_and_never_reach_0() -> None:
+    own, wanted, w = np.array([0.1, 0.3, 0.6]), np.array([0.3, 0.3, 0.4]), 2.0
+
+    def reached(shares: np.ndarray) -> np.ndarray:
+        return within(own ** (1 + 0.7 * w) * shares ** (-0.7 * w))
+
+    shares = own
+    for _ in range(4):
+        shares = rescaled(shares, reached(shares), wanted, w)
+    np.testing.assert_allclose(reached(shares), wanted, atol=0.005)
+    assert (rescaled(np.array([0.01, 0.99]), np.array([0.0, 1.0]), np.array([0.5, 0.5]), 2.0) > 0).all()
 
 
 def test_a_target_out_of_reach_is_reported_with_the_nearest_one_and_judged_by_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
     monkeypatch.chdir(tmp_path)
     small = {"train.steps": 100, "auxiliary.n": 400, "evaluation.n": 400, "network.width": 16, "sampler.block": 400}
-    settings = {"group": [0, 1], "real_share": 0.5, "guidances": [0.2], "budgets": [20], "corrections": 1, "pool": 2}
+    settings = {
+        "group": [0, 1],
+        "real_share": 0.5,
+        "by": "group",
+        "guidances": [0.2],
+        "budgets": [20],
+        "corrections": 1,
+        "pool": 2,
+    }
     axes: dict[str, Any] = {"seed": [0], "target": [0.9]}
     study = Study("far", StudyFile(kind="control", preset="mixture", changes=small, axes=axes, settings=settings))
     kind, read = kind_of(study)

@@ -141,7 +141,7 @@ def group_share(q_base: float, q_auxiliary: float, w: float) -> float:
 
     sigmas = karras_sigmas(s.steps, s.sigma_min, s.sigma_max, s.rho)
     samples = sample_heun(sims(mixture(q_base), mixture(q_auxiliary), w), latents(0, 0, N, (2,)).double(), sigmas)
-    return float(Attribute(params, [0, 1]).members(samples.numpy()).mean())
+    return Attribute(params, [0, 1]).share(samples.numpy())
 
 
 def test_the_share_law_is_one_of_first_order_even_for_exact_denoisers() -> None:
