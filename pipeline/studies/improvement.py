@@ -172,6 +172,8 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
                 label=f"|S| = {size}",
             )
         best_axes.set(xlabel="steps of the auxiliary", ylabel="best w, interval over seeds", xscale="log", ylim=(0, None))
+        best_axes.set_xticks(settings.budgets, [str(budget) for budget in settings.budgets])
+        best_axes.minorticks_off()
         best_axes.legend(fontsize=8)
     return figure
 
