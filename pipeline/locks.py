@@ -1,6 +1,7 @@
 """What DVC has recorded, read from the generations' locks without DVC: fast, and unharmed by one that a kill has cut."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,16 @@ def _hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
 
 
 def _read(lock: Path) -> dict[str, Any]:
-    """The stages of a lock file; none where it is not there, or cut."""
+    """The stages of a lock file, not to be changed; none where it is not there, or cut. It is parsed once for each writing."""
+    try:
+        state = lock.stat()
+    except OSError:
+        return {}
+    return _parsed(lock, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(lock: Path, *state: int) -> dict[str, Any]:
     try:
         content = YAML(typ="safe").load(lock)
         stages: dict[str, Any] = content["stages"]

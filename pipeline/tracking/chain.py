@@ -33,6 +33,8 @@ PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
 WRITTEN = "written.g"
 """The tag of a generation: a hash of what is written of it."""
+MOST_LOSSES = 20
+"""At most so many points of a loss curve a generation; losses.json has more."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags together."""
 
@@ -179,7 +181,7 @@ class ChainTracker:
             losses += [
                 Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)
                 for name, curve in each.losses.items()
-                for step, loss in curve
+                for step, loss in _thinned(curve)
             ]
             tags.append(RunTag(f"dvc.{each.folder.name}", digests(each.folder)[SYNTHETIC]))
             tags.append(RunTag(f"{WRITTEN}{generation:03d}", each.content))
@@ -195,6 +197,12 @@ class ChainTracker:
 def _read(folder: Path) -> Made:
     metrics, losses = read_json(folder / METRICS), read_json(folder / LOSSES)
     return Made(folder, metrics["generation"], metrics, losses, digest([metrics, losses]))
+
+
+def _thinned(curve: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most MOST_LOSSES points, the last one among them."""
+    every = -(-len(curve) // MOST_LOSSES)
+    return curve[::-1][::every][::-1]
 
 
 def _stamp(generation: int) -> int:
