@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -26,10 +27,9 @@ def slots() -> Iterator[Slots]:
 
 
 def test_every_worker_sees_a_gpu_of_its_own(slots):
-    barrier = [slots.submit(time.sleep, 0.5) for _ in range(2)]
-    assert [each.result() for each in barrier] == [None, None]
-    seen = [slots.submit(os.getenv, "CUDA_VISIBLE_DEVICES") for _ in range(2)]
-    assert sorted(each.result() for each in seen) == ["2", "5"]
+    slowly = ["sh", "-c", "sleep 1; echo $CUDA_VISIBLE_DEVICES"]  # so that none takes both
+    seen = [slots.submit(subprocess.check_output, slowly) for _ in range(2)]
+    assert sorted(each.result() for each in seen) == [b"2\n", b"5\n"]
 
 
 def test_a_worker_that_dies_takes_no_other_task_with_it_and_another_takes_its_place(slots):
