@@ -20,6 +20,7 @@ from pipeline.machine import device_pool
 from pipeline.params import Params
 
 HANDING_OVER_SECONDS = 60.0
+"""How long Prefect may take to put a task into the queue before the next one follows all the same."""
 
 
 class Slots(ThreadPoolExecutor):
