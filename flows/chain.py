@@ -14,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.announcements import Announcement, announce
 from flows.outage import halted
-from flows.processes import yield_to_others
 from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
@@ -26,19 +25,14 @@ from pipeline.params import Params, load
 from pipeline.steps import Job
 from pipeline.versioning import Versions
 
-SHORTER_CHAIN = 2
-"""How nice (man 2 nice) a chain is that does not decide when the run ends."""
-
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
-def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str, yields: bool) -> int:
+def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str) -> int:
     """Make every generation of a chain that is not current; gives how many were made.
 
-    `fingerprint` is that of the params that the run started with. A chain yields to the longest ones: they decide when the run
-    ends, so what orchestration takes should be taken from others.
+    `fingerprint` is that of the params that the run started with.
     """
     began = time.monotonic()
-    yield_to_others(SHORTER_CHAIN if yields else 0)
     os.chdir(root)
     params, chain = load(Path(PARAMS)), Chain(arm, seed)
     if params.fingerprint != fingerprint:

@@ -1,21 +1,18 @@
 """The command `self-consuming`. Results go to stdout, everything else to stderr; exit 0 done, 1 a run failed, 2 bad input."""
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from flows.processes import stop_by_signals
-from flows.progress import PLAIN, QUIET
+from flows import terminal
+from flows.processes import end_quickly, stop_by_signals
 from pipeline.chains import lengths
-from pipeline.errors import GOES_ON, BadInput, RunFailed, exit_code, in_a_line
+from pipeline.errors import BadInput, exit_code
 from pipeline.files import read_json, write_bytes
-from pipeline.layout import METRICS, PARAMS, PRESETS, RECIPE, RUNNER, Layout
-from pipeline.ownership import owned
-from pipeline.params import Params, load, schema
+from pipeline.layout import METRICS, PARAMS, PRESETS, Layout
+from pipeline.params import load, schema
 from pipeline.sections import MAX_GENERATIONS
 
 WATCH_SECONDS = 5.0
@@ -33,6 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    end_quickly()
     given = _parser().parse_args(arguments)
     return exit_code(lambda: given.run(given))
 
@@ -46,7 +44,7 @@ def _parser() -> Parser:
         added.set_defaults(run=run)
         return added
 
-    run = command("run", _run, "run the experiment of params.yaml, in this terminal; goes on where an earlier run stopped")
+    run = command("run", terminal.run, "run the experiment of params.yaml; goes on where an earlier run stopped")
     run.add_argument("--arm", action="append", metavar="A", help="only this arm (may be given several times)")
     run.add_argument("--seed", action="append", type=int, metavar="S", help="only this seed (may be given several times)")
     run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
@@ -58,7 +56,7 @@ def _parser() -> Parser:
     verify.add_argument("--arm", metavar="A", help="only this arm")
     verify.add_argument("--generation", type=int, metavar="T", help="only this generation")
     study = command(
-        "study", _study, "make the points of a study of the folder studies, side by side, and its page; goes on, too"
+        "study", terminal.study, "make the points of a study of the folder studies, side by side, and its page; goes on, too"
     )
     study.add_argument("name", metavar="NAME", help="a folder of studies: improvement, pollution, control, prophylaxis, ...")
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
@@ -76,115 +74,6 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
     loud = command.add_mutually_exclusive_group()
     loud.add_argument("--quiet", action="store_true", help="no lines of progress; errors and results only")
     loud.add_argument("--verbose", action="store_true", help="what Prefect logs of flows and tasks, too")
-
-
-def _run(given: argparse.Namespace) -> None:
-    stop_by_signals()
-    params = load(Path(PARAMS))
-    from flows.plan import everything_current, select
-    from pipeline.remote import push_all
-
-    wanted = select(params, given.arm, given.seed, given.generations)
-    layout = Layout(params.experiment)
-    if everything_current(params, wanted):
-        push_all(params, wanted)
-        print(f"everything is up to date: {layout.page}")
-        return
-    from flows.preflight import check_surroundings
-
-    check_surroundings(params)
-    for chain in wanted:  # said now rather than after the server's start
-        with owned(layout.chain(chain), name=RUNNER), owned(layout.chain(chain)):
-            pass
-
-    def meanwhile() -> None:
-        from pipeline.preparation import prepare
-        from pipeline.versioning import Versions
-
-        prepare(Versions(params), params, wanted)
-
-    def flow() -> None:
-        from flows.loop import self_consuming
-
-        self_consuming(given.arm, given.seed, given.generations)
-
-    _with_server(given, params, flow, meanwhile)
-    _say_where(params)
-
-
-def _with_server(
-    given: argparse.Namespace, params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None
-) -> None:
-    """Run a flow; the server needs some seconds to start, in which something else can be done."""
-    from flows import server
-
-    os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO", PLAIN: "1"} if given.verbose else {})
-    if given.quiet:
-        os.environ[QUIET] = "1"
-    with server.reachable() as prefect:
-        from flows.forking import preload
-
-        preload(params)
-        import flows.loop  # noqa: F401
-
-        meanwhile()
-        server.wait(prefect)
-        try:
-            flow()
-        except (BadInput, RunFailed):
-            raise
-        except OSError as error:
-            raise RunFailed(f"{in_a_line(error)}; {GOES_ON}") from None
-        except Exception:
-            if server.answers(prefect.api):
-                raise
-            raise RunFailed(f"the Prefect server at {prefect.api} is gone; {GOES_ON}") from None
-
-
-def _study(given: argparse.Namespace) -> None:
-    stop_by_signals()
-    from pipeline.studies import page
-    from pipeline.studies.kinds import kind_of
-    from pipeline.studies.recipe import render
-    from pipeline.studies.study import load_study
-    from pipeline.studies.variant import variant
-    from pipeline.versioning import Versions
-
-    name = variant(given.name, given.preset)
-    study = load_study(name)
-    kind_of(study)
-    render(study)
-    with owned(study.folder):  # said now rather than after the server's start
-        pass
-    if not Versions().stale(str(study.folder / RECIPE)):
-        print(f"everything is up to date: {page.location(study)}")
-        return
-
-    from flows.preflight import check_surroundings
-
-    check_surroundings(study.params(0))
-
-    def flow() -> None:
-        from flows import study as flows_study
-
-        flows_study.study(name)
-
-    _with_server(given, study.params(0), flow)
-    path, summary = page.build(study)
-    print(f"{summary.text}\n\nreport   {path}")
-
-
-def _say_where(params: Params) -> None:
-    from pipeline.clock import process_start
-    from pipeline.reporting.timetable import time_table
-    from pipeline.tracking.store import curves
-
-    layout = Layout(params.experiment)
-    table = time_table(layout, process_start(), time.time())
-    table["share"] = table["share"].map("{:.1%}".format)
-    print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
-    print(f"\nreport   {layout.page}")
-    print(f"curves   {curves()}")
 
 
 def _status(given: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Runs chains side by side and hears from them of every generation that they have made."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -12,13 +13,16 @@ from prefect.task_runners import TaskRunner
 
 from flows.announcements import Announcement, Announcements
 from flows.chain import run_chain
+from flows.cores import Cores, placed
 from flows.process_pool import process_pool
 from flows.processes import yield_to_others
 from flows.ray_pool import ray_pool
+from flows.server import in_use
 from pipeline.chains import Chain
 from pipeline.errors import BadInput, RunFailed
 from pipeline.layout import Layout
 from pipeline.machine import workers
+from pipeline.ownership import owner
 from pipeline.params import Params
 from pipeline.strategies import STRATEGIES
 
@@ -57,24 +61,35 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
     said: dict[Chain, Announcements] = {}
     size = at_once(params, len(waiting))
     handed = size if params.engine.kind == "ray" else len(waiting)
-    with POOLS[params.engine.kind](root, params, size) as runner:
+    with POOLS[params.engine.kind](root, params, size) as runner, placed(params, size) as cores:
         while waiting or running:
             while waiting and len(running) < handed:
                 chain = waiting.pop(0)
                 said[chain] = Announcements(layout.chain(chain))
                 parameters = {"root": str(root), "arm": chain.arm, "seed": chain.seed}
                 parameters |= {"generations": wanted[chain], "fingerprint": params.fingerprint}
-                parameters["yields"] = costs[chain] < max(costs.values())
                 running[runner.submit(run_chain, parameters)] = chain
             time.sleep(TICK_SECONDS)
             ended = [future for future in running if has_ended(future)]
-            for chain in running.values():
-                for announcement in said[chain].new():
-                    yield_to_others()  # by now the workers are there
-                    heard(chain, announcement)
+            news = [(chain, announcement) for chain in running.values() for announcement in said[chain].new()]
+            if news:  # so the workers are there
+                give_way(cores, layout, {chain: costs[chain] for chain in running.values()})
+            for chain, announcement in news:
+                heard(chain, announcement)
             for future in ended:
                 chain = running.pop(future)
                 yield chain, failure_of(str(chain), future)
+
+
+def give_way(cores: Cores, layout: Layout, running: dict[Chain, int]) -> None:
+    """Let the chains that decide when the run ends, those with the highest costs, go before shorter ones and what looks on."""
+    yield_to_others()
+    processes = {chain: owner(layout.chain(chain)) for chain in running}
+    longest = max(running.values())
+    deciding = [process for chain, process in processes.items() if running[chain] == longest]
+    server = in_use().process
+    looking_on = [os.getpid(), *([server.pid] if server else [])]
+    cores.place(deciding, looking_on + [process for process in processes.values() if process is not None])
 
 
 def has_ended(future: PrefectFuture[Any]) -> bool:

@@ -31,7 +31,7 @@ from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
-from pipeline.recipes import PLANNED, render, roots
+from pipeline.recipes import roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
 from pipeline.tracking.chain import store_of
@@ -91,7 +91,6 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         ready = {chain: length for chain, length in wanted.items() if chain.seed not in broken}
         if not ready:
             raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
-        plan(versions, params, wanted)
         with pushed(Remote(versions, params), roots(ready), failures) as remote:
             failures += follow_chains(root, params, ready, remote, lost)
             if not lost.is_set():
@@ -124,15 +123,6 @@ def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
     """Write down, for the report, why a chain ended; a full disk may be the very reason."""
     with suppress(OSError):
         write_text(layout.failure(chain), failure)
-
-
-@task(name="plan", cache_policy=NO_CACHE)
-def plan(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
-    """Render the DVC recipes of all generations."""
-    render(params, wanted)
-    for stage in PLANNED:
-        if not versions.stage_is_current(stage):
-            versions.commit(stage)
 
 
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:

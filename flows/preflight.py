@@ -1,7 +1,6 @@
-"""What params.yaml asks of its surroundings, looked at before anything is started or written. Imports no Prefect."""
+"""What params.yaml asks of its surroundings, looked at before anything is started or written. Imports neither Prefect nor torch
+where it need not: a run starts its Prefect server first."""
 
-from flows.ray_cluster import check_cluster
-from pipeline.machine import device_of
 from pipeline.params import Params
 from pipeline.remote import Remote
 from pipeline.versioning import Versions
@@ -9,8 +8,13 @@ from pipeline.versioning import Versions
 
 def check_surroundings(params: Params) -> None:
     """Raise BadInput for a device, a remote or a Ray cluster that is not there."""
-    device_of(params)
+    if params.device.startswith("cuda"):
+        from pipeline.machine import device_of
+
+        device_of(params)
     if params.remote is not None:
         Remote(Versions(params), params)
     if params.engine.kind == "ray":
+        from flows.ray_cluster import check_cluster
+
         check_cluster(params)

@@ -34,9 +34,9 @@ SHARE_OF_TIME = 0.01
 
 
 @task(name="track", cache_policy=NO_CACHE)
-def track(tracker: ChainTracker, folders: list[Path]) -> None:
-    """Log metrics and pictures of finished generations in MLflow."""
-    tracker.store.attempt(lambda: tracker.track(folders))
+def track(tracker: ChainTracker, folders: list[Path]) -> bool:
+    """Log metrics and pictures of finished generations in MLflow; says whether it has them."""
+    return tracker.store.attempt(lambda: tracker.track(folders))
 
 
 def attempt(act: Callable[[], T]) -> T | None:
@@ -99,8 +99,8 @@ class ChainView:
         """Show what is new; gives the seconds of processor time that it took."""
         used = time.process_time()
         with counted(self.layout.chain(self.chain), generation=generation):
-            track(self.tracker, self._new)
-            self._new = []
+            if track(self.tracker, self._new):
+                self._new = []
             if not self._lost.is_set():
                 self._show_page(generation)
         return time.process_time() - used

@@ -1,6 +1,4 @@
-"""What all chains of an experiment need before they start: the data and their seeds' base models, made and recorded."""
-
-from collections.abc import Iterable
+"""What all chains of an experiment need before they start: the data, their seeds' base models and the recipes, recorded."""
 
 from pipeline.chains import Chain
 from pipeline.code import write_listing
@@ -9,12 +7,13 @@ from pipeline.generation import make_base, make_data
 from pipeline.layout import Layout
 from pipeline.ownership import owned
 from pipeline.params import Params
+from pipeline.recipes import PLANNED, render
 from pipeline.remote import Remote
 from pipeline.versioning import Versions
 
 
-def prepare(versions: Versions, params: Params, wanted: Iterable[Chain]) -> dict[int, str]:
-    """Make the real data and the chains' base models where they are not current; with a remote, bring what it has first.
+def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:
+    """Make what is not current of data, base models and recipes; with a remote, bring first what it has.
 
     Gives, by seed, why a base model could not be made: the chains of other seeds go on without it. Raises BadInput for a remote
     that is not there.
@@ -36,4 +35,8 @@ def prepare(versions: Versions, params: Params, wanted: Iterable[Chain]) -> dict
                     failures[seed] = str(error)
                 else:
                     versions.commit(f"base@{seed}")
+        render(params, wanted)
+        for stage in PLANNED:
+            if not versions.stage_is_current(stage):
+                versions.commit(stage)
     return failures

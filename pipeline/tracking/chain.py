@@ -145,7 +145,13 @@ class ChainTracker:
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
         facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
         facts["version.python"] = platform.python_version()
-        return facts | {f"version.{name}": version(name) for name in PACKAGES} | _commit()
+        return facts | {f"version.{name}": version(name) for name in PACKAGES} | self._commit
+
+    @cached_property
+    def _commit(self) -> dict[str, str]:
+        """The project's commit as MLflow's own tag; nothing where there is none."""
+        found = commit()
+        return {"mlflow.source.git.commit": found} if found else {}
 
     def _begun(self) -> dict[int, str]:
         """The generations that the run has, whole or not, and what they were when they were written."""
@@ -238,12 +244,6 @@ def rebuild(params: Params) -> int:
             tracker.track(folders)
             tracker.end()
     return len(made)
-
-
-def _commit() -> dict[str, str]:
-    """The project's commit as MLflow's own tag; nothing where there is none."""
-    found = commit()
-    return {"mlflow.source.git.commit": found} if found else {}
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:

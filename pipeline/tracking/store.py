@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -26,6 +27,8 @@ OWN = Path("mlflow.db")
 """The store of a project that names no other."""
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows its pages."""
+PAUSE_SECONDS = 60.0
+"""How long nothing is tried after a fault."""
 VALUES, PARAMS = 1000, 100
 """Numbers and params that MLflow takes together."""
 
@@ -55,6 +58,21 @@ def public(text: str) -> str:
     return text.replace(place, place.rpartition("@")[2]) if "@" in place else text
 
 
+def library() -> "type[MlflowClient]":
+    """MLflow's client, which tells of a fault at once and leaves it to us to say so. Its import takes more than a second."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its password
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+    from mlflow.store.db import utils
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
+    return MlflowClient
+
+
 class Store:
     """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
 
@@ -65,23 +83,15 @@ class Store:
     def __init__(self, experiment: str, facts: dict[str, Any] | None = None) -> None:
         self.experiment, self.facts = experiment, facts or {}
         self.broken = False
+        self._again = 0.0
 
     @cached_property
     def client(self) -> "MlflowClient":
-        """MLflow's client, which tells of a fault at once and leaves it to us to say so."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its password
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        from mlflow import MlflowClient
-        from mlflow.store.db import utils
-
-        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
-        utils.MAX_RETRY_COUNT = 1  # a database that cannot be opened would be tried again for two minutes
+        """MLflow's client."""
+        made = library()
         if store_uri() == f"sqlite:///{OWN.resolve()}":
             begin_with_template("mlflow", OWN)
-        return MlflowClient(store_uri())
+        return made(store_uri())
 
     @cached_property
     def experiment_id(self) -> str:
@@ -118,15 +128,24 @@ class Store:
         for start in range(0, len(points), VALUES):
             self.client.log_batch(run, metrics=points[start : start + VALUES])
 
-    def attempt(self, act: Callable[[], object]) -> None:
-        """Do something in MLflow; where it fails, warn and do no more: a store that is away costs one wait, not one a chain."""
-        if self.broken:
-            return
+    def attempt(self, act: Callable[[], object]) -> bool:
+        """Do something in MLflow, and say whether it was done. Where it fails, warn, and try nothing for a while.
+
+        So a store that is away costs a wait now and then, not one a chain.
+        """
+        if time.monotonic() < self._again:
+            return False
         try:
             act()
         except Exception as error:
-            self.broken = True
-            log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", cause(error))
+            if not self.broken:
+                log.warning("MLflow is left behind (%s); `self-consuming track` makes up for it", cause(error))
+            self.broken, self._again = True, time.monotonic() + PAUSE_SECONDS
+            return False
+        if self.broken:
+            log.warning("MLflow can be written again: what it lacks is made up for")
+        self.broken = False
+        return True
 
 
 @contextmanager

@@ -1,0 +1,132 @@
+"""Runs in a terminal: the commands `run` and `study`, with a Prefect server of their own where none answers."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.processes import stop_by_signals
+from flows.progress import PLAIN, QUIET
+from pipeline.errors import GOES_ON, BadInput, RunFailed, in_a_line
+from pipeline.layout import PARAMS, RECIPE, RUNNER, Layout
+from pipeline.ownership import owned
+from pipeline.params import Params, load
+
+
+def run(given: argparse.Namespace) -> None:
+    """Run the experiment of params.yaml, or say that all is current."""
+    stop_by_signals()
+    params = load(Path(PARAMS))
+    from flows.plan import everything_current, select
+    from pipeline.remote import push_all
+
+    wanted = select(params, given.arm, given.seed, given.generations)
+    layout = Layout(params.experiment)
+    if everything_current(params, wanted):
+        push_all(params, wanted)
+        print(f"everything is up to date: {layout.page}")
+        return
+    from flows.preflight import check_surroundings
+
+    check_surroundings(params)
+    for chain in wanted:  # said now rather than after the server's start
+        with owned(layout.chain(chain), name=RUNNER), owned(layout.chain(chain)):
+            pass
+
+    def meanwhile() -> None:
+        from pipeline.preparation import prepare
+        from pipeline.versioning import Versions
+
+        prepare(Versions(params), params, wanted)
+
+    def flow() -> None:
+        from flows.loop import self_consuming
+
+        self_consuming(given.arm, given.seed, given.generations)
+
+    _with_server(given, params, flow, meanwhile)
+    _say_where(params)
+
+
+def _with_server(
+    given: argparse.Namespace, params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Run a flow; the server needs some seconds to start, in which something else can be done."""
+    from flows import server
+
+    os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO", PLAIN: "1"} if given.verbose else {})
+    if given.quiet:
+        os.environ[QUIET] = "1"
+    with server.reachable() as prefect:
+        from flows.forking import preload
+
+        preload(params)
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        import flows.loop  # noqa: F401
+        from pipeline.tracking.store import library
+
+        meanwhile()
+        if not server.answers(prefect.api):
+            library()  # what is loaded now need not be while chains compute
+        server.wait(prefect)
+        own = prefect.process is not None
+        try:
+            with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if own else {}):  # nobody listens to them
+                flow()
+        except (BadInput, RunFailed):
+            raise
+        except OSError as error:
+            raise RunFailed(f"{in_a_line(error)}; {GOES_ON}") from None
+        except Exception:
+            if server.answers(prefect.api):
+                raise
+            raise RunFailed(f"the Prefect server at {prefect.api} is gone; {GOES_ON}") from None
+
+
+def study(given: argparse.Namespace) -> None:
+    """Make the points of a study that are missing, and its page."""
+    stop_by_signals()
+    from pipeline.studies import page
+    from pipeline.studies.kinds import kind_of
+    from pipeline.studies.recipe import render
+    from pipeline.studies.study import load_study
+    from pipeline.studies.variant import variant
+    from pipeline.versioning import Versions
+
+    name = variant(given.name, given.preset)
+    made = load_study(name)
+    kind_of(made)
+    render(made)
+    with owned(made.folder):  # said now rather than after the server's start
+        pass
+    if not Versions().stale(str(made.folder / RECIPE)):
+        print(f"everything is up to date: {page.location(made)}")
+        return
+
+    from flows.preflight import check_surroundings
+
+    check_surroundings(made.params(0))
+
+    def flow() -> None:
+        from flows import study as flows_study
+
+        flows_study.study(name)
+
+    _with_server(given, made.params(0), flow)
+    path, summary = page.build(made)
+    print(f"{summary.text}\n\nreport   {path}")
+
+
+def _say_where(params: Params) -> None:
+    from pipeline.clock import process_start
+    from pipeline.reporting.timetable import time_table
+    from pipeline.tracking.store import curves
+
+    layout = Layout(params.experiment)
+    table = time_table(layout, process_start(), time.time())
+    table["share"] = table["share"].map("{:.1%}".format)
+    print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
+    print(f"\nreport   {layout.page}")
+    print(f"curves   {curves()}")
