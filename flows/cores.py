@@ -4,12 +4,15 @@ What looks on computes little but often, and takes it from whoever computes wher
 """
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.params import Params
 
 ALL_THREADS = "/proc/{}/task"
+SHORT_SECONDS = 10.0
+"""A run as short as this is mostly what looks on: nothing is placed before."""
 
 
 class Cores:
@@ -22,6 +25,7 @@ class Cores:
         self.all = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset[int]()
         self.places, self.threads = places, 0 if params.engine.threads == "auto" else params.engine.threads
         self.placed: set[int] = set()
+        self._begins = time.monotonic() + SHORT_SECONDS
 
     def others(self, deciding: int) -> frozenset[int]:
         """The cores beside those of so many deciding chains: all, where these fill all places or the cores do not suffice."""
@@ -30,6 +34,8 @@ class Cores:
 
     def place(self, deciding: Collection[int | None], others: Iterable[int]) -> None:
         """Let processes of deciding chains (None is one that has not begun) compute anywhere, and others beside them."""
+        if time.monotonic() < self._begins:
+            return
         first = {process for process in deciding if process is not None}
         rest = set(others) - first
         for process in first:
@@ -37,6 +43,11 @@ class Cores:
         for process in rest:
             _confine(process, self.others(len(deciding)))
         self.placed |= first | rest
+
+    def free(self) -> None:
+        """Let all that were placed compute anywhere again."""
+        for process in self.placed:
+            _confine(process, self.all)
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def placed(params: Params, places: int) -> Iterator[Cores]:
     try:
         yield cores
     finally:
-        cores.place([], cores.placed)
+        cores.free()
 
 
 def _confine(process: int, cores: frozenset[int]) -> None:

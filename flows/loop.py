@@ -128,8 +128,8 @@ def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:
     """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
-    store = store_of(params)
-    views = {chain: ChainView(store, params, chain, generations, lost) for chain, generations in wanted.items()}
+    store, places = store_of(params), at_once(params, len(wanted))
+    views = {chain: ChainView(store, params, chain, generations, places, lost) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
         if said.step:
@@ -149,7 +149,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: 
                 failures.append(failure)
                 note_failure(layout, chain, failure)
             left -= 1
-            if left < at_once(params, len(wanted)):
+            if left < places:
                 import_module("pipeline.reporting.report")  # its libraries are heavy: load them on a core that is free by now
     if not lost.is_set():
         store.attempt(lambda: link_chart(params, store, views.values()))

@@ -29,8 +29,8 @@ from pipeline.tracking.store import Store, curves
 T = TypeVar("T")
 log = logging.getLogger("self-consuming")
 UPDATE_SECONDS = 10.0
-SHARE_OF_TIME = 0.01
-"""At most what showing a chain may take of the time of a run."""
+SHARE_OF_TIME = 0.008
+"""At most what showing chains, once it has begun, may take of the time of a run."""
 
 
 @task(name="track", cache_policy=NO_CACHE)
@@ -59,12 +59,13 @@ def counted(folder: Path, **where: int) -> Iterator[None]:
 class ChainView:
     """What is seen of one chain in a flow run; made inside it. The run's page is left alone once its server is lost.
 
-    A generation is shown with those that follow it within UPDATE_SECONDS, or longer where showing takes more than its share of
-    the time: looking on must not cost what computing needs.
+    A generation is shown with those that follow it within UPDATE_SECONDS, or longer where showing `places` chains at once takes
+    more than its share of the time: looking on must not cost what computing needs.
     """
 
-    def __init__(self, store: Store, params: Params, chain: Chain, generations: int, lost: Event) -> None:
+    def __init__(self, store: Store, params: Params, chain: Chain, generations: int, places: int, lost: Event) -> None:
         self.params, self.chain, self.generations = params, chain, generations
+        self._share = SHARE_OF_TIME / places
         self.layout = Layout(params.experiment)
         self.tracker = ChainTracker(store, params, chain)
         self._lost = lost
@@ -81,8 +82,8 @@ class ChainView:
         fid, md5 = read_json(folder / METRICS)["fid"], digests(folder)[SYNTHETIC]
         self._rows.append({"generation": generation, "FID": fid, "DVC md5": md5})
         if generation == self.generations or time.monotonic() >= self._due:
-            seconds = self._show(generation)
-            self._due = time.monotonic() + max(UPDATE_SECONDS, seconds / SHARE_OF_TIME)
+            begins, seconds = self._due == 0.0, self._show(generation)
+            self._due = time.monotonic() + (UPDATE_SECONDS if begins else max(UPDATE_SECONDS, seconds / self._share))
 
     def ended(self, failed: bool) -> None:
         """Show what is left, and write down how the chain ended."""

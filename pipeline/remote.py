@@ -1,6 +1,7 @@
 """A DVC remote for finished generations: pushed in the background as they come, pulled where another machine goes on."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from pipeline.versioning import Versions
 
 log = logging.getLogger("self-consuming")
 TRIES, PAUSE_SECONDS = 3, 2.0
+LONG_SECONDS, LOOK_SECONDS = 10.0, 0.1
+"""After how long it is said that pushes are waited for, and how often it is looked whether they are done."""
 
 
 class Remote:
@@ -55,15 +58,24 @@ class Remote:
 
     def finish(self) -> None:
         """Wait until everything is pushed; raises RunFailed when something still cannot be."""
-        self._waiting.join()
+        self._wait()
         for attempt in range(TRIES):
             if not self._left:
                 return
             time.sleep(PAUSE_SECONDS * attempt)
             self._waiting.put(min(self._left))  # and with it goes whatever else is left
-            self._waiting.join()
+            self._wait()
         if self._left:
             raise RunFailed(f"{len(self._left)} stages could not be pushed to {self.name}: dvc push -r {self.name}")
+
+    def _wait(self) -> None:
+        """Wait until nothing waits to be pushed, however long a remote takes; after a while, say so."""
+        said_at = time.monotonic() + LONG_SECONDS
+        while waiting := self._waiting.unfinished_tasks:
+            if time.monotonic() >= said_at:
+                log.warning("still pushing %d stages to %s; after Ctrl-C the same command pushes them", waiting, self.name)
+                said_at = math.inf
+            time.sleep(LOOK_SECONDS)
 
     def _push_what_waits(self, name: str) -> None:
         """Push, for as long as the process lives; says once of a row of failures that something is left."""

@@ -1,5 +1,6 @@
 """Remotes that finished generations go to: a folder, and an S3 server, both away at first."""
 
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -103,6 +104,16 @@ def test_another_clone_goes_on_from_what_a_remote_has_that_was_away_at_first(fin
     assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/3" in line)
     assert there.locks() == longer.locks()
     assert shelf.has(_md5(there, "sims", 3, "synthetic.npy"))
+
+
+def test_a_remote_that_hangs_is_waited_for_which_is_said_and_an_interrupt_ends_that(finished_copy):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        finished_copy.run("dvc", "remote", "add", "shelf", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        finished_copy.edit("engine:", "remote: shelf\nengine:")
+        pushing = finished_copy.start("flows.cli", "run")
+        assert any("still pushing 14 stages to shelf" in line for line in pushing.stderr)
+        pushing.send_signal(signal.SIGINT)
+        assert pushing.wait(timeout=5) == 130
 
 
 def _md5(project: Project, arm: str, generation: int, name: str) -> str:
