@@ -111,9 +111,11 @@ def stop_by_signals() -> None:
         while end is None or (time.monotonic() < end and max(times.values()) < 2):
             heard.settimeout(end and max(0.001, end - time.monotonic()))
             with suppress(TimeoutError):
-                said = heard.recv(1)[0]
-                if said in (by_handler, *stops):
-                    times[said == by_handler] += 1
+                said = heard.recv(1)
+                if not said:  # another call has taken over
+                    return
+                if said[0] in (by_handler, *stops):
+                    times[said[0] == by_handler] += 1
                     end = end or time.monotonic() + ORDERLY_SECONDS
                     for worker in multiprocessing.active_children():  # others may come first as long as they compute
                         worker.kill()

@@ -38,6 +38,7 @@ def test_a_process_that_swallows_its_interrupt_ends_all_the_same_and_at_once_by_
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
+    time.sleep(1)  # by then it waits
     began = time.monotonic()
     for _ in range(signals):
         process.send_signal(signal.SIGTERM)
