@@ -4,6 +4,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from flows.processes import stop_by_signals
@@ -45,14 +46,21 @@ def run(given: argparse.Namespace) -> None:
 
         self_consuming(given.arm, given.seed, given.generations)
 
-    _with_server(given, params, flow, meanwhile)
+    _with_server(given, params, flow, meanwhile, layout.runs)
     _say_where(params)
 
 
 def _with_server(
-    given: argparse.Namespace, params: Params, flow: Callable[[], None], meanwhile: Callable[[], None] = lambda: None
+    given: argparse.Namespace,
+    params: Params,
+    flow: Callable[[], None],
+    meanwhile: Callable[[], None] = lambda: None,
+    notes: Path | None = None,
 ) -> None:
-    """Run a flow; the server needs some seconds to start, in which something else can be done."""
+    """Run a flow; the server needs some seconds to start, in which something else can be done, like importing MLflow.
+
+    What that takes is noted in the folder `notes`.
+    """
     from flows import server
 
     os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO", PLAIN: "1"} if given.verbose else {})
@@ -65,11 +73,13 @@ def _with_server(
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         import flows.loop  # noqa: F401
+        from flows.views import counted
         from pipeline.tracking.store import library
 
         meanwhile()
         if not server.answers(prefect.api):
-            library()  # what is loaded now need not be while chains compute
+            with counted(notes) if notes else nullcontext():
+                library()
         server.wait(prefect)
         own = prefect.process is not None
         try:
