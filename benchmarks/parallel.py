@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--preset", default="smoke")
     parser.add_argument("--generations", type=int, default=40, help="so many in every chain")
     given = parser.parse_args()
-    made = []
+    made = list[dict[str, str]]()
     with tempfile.TemporaryDirectory() as temporary:
         for name, command in COMMANDS.items():
             rates = []
