@@ -40,6 +40,7 @@ def copy(folder: Path, preset: str) -> Path:
 def bare() -> None:
     """The same steps in the current folder, and nothing else."""
     from flows.engine import cost
+    from flows.processes import end_with_parent
     from pipeline.chains import lengths
     from pipeline.generation import make_base, make_data
     from pipeline.machine import workers
@@ -51,7 +52,7 @@ def bare() -> None:
         make_base(params, seed)
     wanted = lengths(params)
     order = sorted(wanted, key=lambda chain: -cost(params, chain, wanted[chain]))
-    with ProcessPoolExecutor(workers(params), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers(params), get_context("spawn"), end_with_parent) as pool:
         for done in [pool.submit(bare_chain, chain.arm, chain.seed, wanted[chain]) for chain in order]:
             done.result()
 
