@@ -5,12 +5,10 @@ import sqlite3
 import time
 from collections import Counter
 from pathlib import Path
-from threading import Event
 
 import pytest
 from conftest import Project
 
-from flows import views
 from pipeline.chains import Chain
 from pipeline.layout import RUNNER, Layout
 from pipeline.ownership import owned
@@ -62,24 +60,6 @@ def test_generation_by_generation_again_and_by_two_trackers_in_turn_every_point_
     of_the_run.track(generations(2))
     of_the_run.end("FINISHED")
     of_track.track(generations(1, 2))
-    assert tuple(map(once, finished_copy.tracked())) == whole()
-
-
-def test_after_a_fault_mlflow_is_tried_again_and_a_view_gives_it_what_it_lacks(store, finished_copy, monkeypatch, caplog):
-    monkeypatch.setattr(views, "track", views.track.fn)  # outside of a flow run
-    lost = Event()
-    lost.set()  # there is no page
-    view = views.ChainView(store, load(Path("params.yaml")), SIMS, 2, 1, lost)
-    assert store.attempt(lambda: store.experiment_id)
-    with sqlite3.connect("mlflow.db", isolation_level="EXCLUSIVE") as other:
-        other.execute("BEGIN EXCLUSIVE")
-        view.reached(1)
-        assert not store.attempt(pytest.fail)  # not so soon
-    assert "MLflow is left behind (database is locked)" in caplog.text
-    monkeypatch.setattr(store, "_again", 0.0)
-    view.reached(2)
-    view.ended(failed=False)
-    assert "MLflow can be written again" in caplog.text
     assert tuple(map(once, finished_copy.tracked())) == whole()
 
 
