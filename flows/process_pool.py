@@ -15,6 +15,7 @@ from typing import Any, cast
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.forking import preload, start_method
+from flows.mailboxes import Mailboxes
 from flows.processes import end_with_parent
 from pipeline.machine import device_pool
 from pipeline.params import Params
@@ -70,15 +71,15 @@ class Workers(ProcessPoolTaskRunner):
     devices: tuple[str, ...] = ()
 
     def __enter__(self) -> "Workers":
+        self._mailboxes = Mailboxes()
         super().__enter__()
         theirs = self._executor
         assert theirs is not None  # it starts processes only when something is submitted
-        queue: Any = theirs._initargs[0]
 
         def begin(slot: int) -> ProcessPoolExecutor:
             device = self.devices[slot % len(self.devices)] if self.devices else None
             context = multiprocessing.get_context(self.method)
-            begun: Any = queue, begin_worker, (device,)
+            begun: Any = self._mailboxes.open(context), begin_worker, (device,)
             return ProcessPoolExecutor(1, context, theirs._initializer, begun)
 
         self._slots = Slots(self._max_workers, begin)
@@ -90,6 +91,14 @@ class Workers(ProcessPoolTaskRunner):
         future = super().submit(*arguments, **keywords)
         self._slots.handed_over.acquire(timeout=HANDING_OVER_SECONDS)
         return future
+
+    def _forward_subprocess_messages(self) -> None:
+        self._subprocess_message_queue = self._mailboxes.all
+        super()._forward_subprocess_messages()
+
+    def _stop_message_forwarding(self) -> None:
+        self._mailboxes.close()
+        super()._stop_message_forwarding()
 
     def begin_nothing(self) -> None:
         """Forget what waits for a worker."""

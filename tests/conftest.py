@@ -73,6 +73,10 @@ class Project:
     def copy(self, folder: Path) -> "Project":
         """A copy with all that has been made, DVC's cache, stores and report included."""
         shutil.copytree(self.folder, folder, symlinks=True)
+        if (folder / "mlflow.db").exists():  # which knows where its pictures lie by their whole path
+            with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as db, db:
+                for table, column in ("experiments", "artifact_location"), ("runs", "artifact_uri"):
+                    db.execute(f"update {table} set {column} = replace({column}, ?, ?)", (self.folder.as_uri(), folder.as_uri()))
         return Project.of(folder)
 
     def edit(self, old: str, new: str) -> None:
@@ -108,7 +112,7 @@ class Project:
         return out + err
 
     def without_mlflow(self) -> "Project":
-        """The same with nothing in MLflow: a copied store would write its pictures where it was made."""
+        """The same with nothing in MLflow."""
         for path in self.folder.glob("mlflow.db*"):
             path.unlink()
         shutil.rmtree(self.folder / "mlartifacts")

@@ -15,6 +15,32 @@ from flows.process_pool import Slots, begin_worker
 from pipeline import machine
 from pipeline.params import load
 
+ONE_IS_KILLED = """
+import os, signal
+from pathlib import Path
+from prefect import flow, task
+from prefect.logging import handlers
+from flows.engine import failure_of
+from flows.process_pool import process_pool
+from pipeline.params import load
+
+@task
+def speak(is_killed):
+    if is_killed:
+        queue = handlers._api_log_sink.args[0]
+        assert queue._wlock.acquire()  # as if it were writing
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@flow
+def two():
+    with process_pool(Path.cwd(), load(Path("params.yaml")), 2) as runner:
+        ends = [runner.submit(speak, {"is_killed": is_killed}) for is_killed in (True, False)]
+        print(*(failure_of("it", end) for end in ends), sep="\\n")
+
+if __name__ == "__main__":
+    two()
+"""
+
 
 @pytest.fixture
 def slots() -> Iterator[Slots]:
@@ -37,6 +63,14 @@ def test_a_worker_that_dies_takes_no_other_task_with_it_and_another_takes_its_pl
     assert isinstance(dead.exception(), BrokenProcessPool)
     assert slots.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "5"
     assert longer.result() is None
+
+
+def test_a_worker_that_is_killed_while_it_speaks_keeps_neither_the_others_nor_the_run_from_ending(project):
+    copy = project()
+    (copy.folder / "two.py").write_text(ONE_IS_KILLED)
+    out, err = copy.start("two").communicate(timeout=60)
+    assert out == "it: its process was killed, or ran out of memory\nNone\n", err
+    assert "Timed out" not in err
 
 
 @pytest.mark.parametrize(
