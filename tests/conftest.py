@@ -74,9 +74,10 @@ class Project:
         """A copy with all that has been made, DVC's cache, stores and report included."""
         shutil.copytree(self.folder, folder, symlinks=True)
         if (folder / "mlflow.db").exists():  # which knows where its pictures lie by their whole path
+            moved = self.folder.as_uri(), folder.as_uri()
             with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as db, db:
-                for table, column in ("experiments", "artifact_location"), ("runs", "artifact_uri"):
-                    db.execute(f"update {table} set {column} = replace({column}, ?, ?)", (self.folder.as_uri(), folder.as_uri()))
+                db.execute("update experiments set artifact_location = replace(artifact_location, ?, ?)", moved)
+                db.execute("update runs set artifact_uri = replace(artifact_uri, ?, ?)", moved)
         return Project.of(folder)
 
     def edit(self, old: str, new: str) -> None:
