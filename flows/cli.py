@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows import terminal
-from flows.processes import end_quickly, stop_by_signals
+from flows.processes import collect_rarely, stop_by_signals
 from pipeline.chains import lengths
 from pipeline.errors import BadInput, exit_code
 from pipeline.files import read_json, write_bytes
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    end_quickly()
+    collect_rarely()
     given = _parser().parse_args(arguments)
     return exit_code(lambda: given.run(given))
 

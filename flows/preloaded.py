@@ -3,10 +3,15 @@
 Ctrl-C is for the run, which ends that process.
 """
 
+import gc
 import signal
 
+gc.disable()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import torch._dynamo  # noqa: E402, F401  torch's optimizers import it at their first step
 
 import flows.chain  # noqa: E402, F401
+
+gc.freeze()  # what is there by now stays, and need not be looked through in every process
+gc.enable()

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from flows.processes import end_quickly, end_with, yield_to_other_sessions
+from flows.processes import collect_rarely, end_with, yield_to_other_sessions
 from pipeline.databases import begin_with_template
 from pipeline.errors import BadInput, RunFailed
 
@@ -147,7 +147,7 @@ def in_use() -> Server:
 def _serve(port: int, parent: int) -> None:
     """`prefect server start` in this process, which ends with its parent, even by kill -9."""
     end_with(parent)
-    end_quickly()
+    collect_rarely()
     yield_to_other_sessions()
     from prefect.cli import app
     from prefect.settings import get_current_settings

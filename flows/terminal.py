@@ -78,6 +78,8 @@ def _with_server(
 
         meanwhile()
         if not server.answers(prefect.api):
+            import pandas  # noqa: F401  which the report needs in any case
+
             with counted(notes) if notes else nullcontext():
                 library()
         server.wait(prefect)

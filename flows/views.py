@@ -29,7 +29,7 @@ from pipeline.tracking.store import Store, curves
 T = TypeVar("T")
 log = logging.getLogger("self-consuming")
 UPDATE_SECONDS = 10.0
-SHARE_OF_TIME = 0.008
+SHARE_OF_TIME = 0.004
 """At most what showing chains, once it has begun, may take of the time of a run."""
 
 

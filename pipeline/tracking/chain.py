@@ -33,8 +33,8 @@ PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
 WRITTEN = "written.g"
 """The tag of a generation: a hash of what is written of it."""
-MOST_LOSSES = 20
-"""At most so many points of a loss curve a generation; losses.json has more."""
+LOSSES_OF_CHAIN, MOST_LOSSES, LEAST_LOSSES = 1000, 200, 5
+"""About so many points of a chain's loss curve, and how many a generation at most and at least; losses.json has more."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags together."""
 
@@ -54,6 +54,7 @@ class ChainTracker:
 
     def __init__(self, store: Store, params: Params, chain: Chain) -> None:
         self.store, self.params, self.chain = store, params, chain
+        self._described = ""  # the run that has its tags
 
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
@@ -109,9 +110,11 @@ class ChainTracker:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """The chain's runs for this process alone, and looked at anew: another one may write what is missing, too."""
+        """The chain's runs for this process alone: another one may write what is missing, or delete them, too."""
         with owned(Layout(self.params.experiment).chain(self.chain), wait=True, name=TRACKER):
-            self._forget()
+            vars(self).pop("_pictured", None)
+            if not all(self.store.has(vars(self)[name]) for name in ("_run", "_losses") if name in vars(self)):
+                self._forget()
             yield
 
     def _forget(self) -> None:
@@ -121,7 +124,7 @@ class ChainTracker:
     @cached_property
     def _run(self) -> str:
         facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
-        run = self.store.run(str(self.chain), digest(facts), _flat(facts), self.store.parent())
+        run = self.store.run(str(self.chain), digest(facts), _flat(facts), self.store.parent)
         self._log_real(run)
         return run
 
@@ -179,7 +182,8 @@ class ChainTracker:
         from mlflow.entities import Metric, RunTag
 
         points, losses, tags = list[Metric](), list[Metric](), list[RunTag]()
-        every = max(1, self.params.length(self.chain.arm) // IMAGES)
+        length = self.params.length(self.chain.arm)
+        every, most = max(1, length // IMAGES), min(MOST_LOSSES, max(LEAST_LOSSES, LOSSES_OF_CHAIN // length))
         for each in made:
             generation, stamp = each.generation, _stamp(each.generation)
             values = {key: value for key, value in numbers(each.metrics).items() if key != "generation"}
@@ -187,12 +191,14 @@ class ChainTracker:
             losses += [
                 Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)
                 for name, curve in each.losses.items()
-                for step, loss in _thinned(curve)
+                for step, loss in _thinned(curve, most)
             ]
             tags.append(RunTag(f"dvc.{each.folder.name}", digests(each.folder)[SYNTHETIC]))
             tags.append(RunTag(f"{WRITTEN}{generation:03d}", each.content))
-        tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics["extractor"]).items()]
+        if self._described != self._run:
+            tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics["extractor"]).items()]
         self.store.client.log_batch(self._run, tags=tags)
+        self._described = self._run
         for each in made:
             if each.generation % every == 0 or each.generation == 1:
                 self._picture(each.folder, each.generation)
@@ -205,9 +211,9 @@ def _read(folder: Path) -> Made:
     return Made(folder, metrics["generation"], metrics, losses, digest([metrics, losses]))
 
 
-def _thinned(curve: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most MOST_LOSSES points, the last one among them."""
-    every = -(-len(curve) // MOST_LOSSES)
+def _thinned(curve: list[tuple[int, float]], most: int) -> list[tuple[int, float]]:
+    """At most so many points, the last one among them."""
+    every = -(-len(curve) // most)
     return curve[::-1][::every][::-1]
 
 

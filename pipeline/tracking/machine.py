@@ -23,7 +23,7 @@ def machine_watched(store: Store) -> Iterator[None]:
 @contextmanager
 def _monitored(store: Store) -> Iterator[None]:
     key = f"{MACHINE} {os.getpid()}"  # runs of other arms may go on at the same time
-    client, run = store.client, store.run(key, key, {}, store.parent())
+    client, run = store.client, store.run(key, key, {}, store.parent)
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     client.update_run(run, status="RUNNING")  # the monitor ends with its run

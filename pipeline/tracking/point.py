@@ -23,13 +23,13 @@ class PointTracker:
         from mlflow.entities import Metric
 
         rows = read_json(self.study.path(self.at))
-        run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent())
+        run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent)
         found = self.store.client.get_run(run).data
         if WHOLE in found.tags:
             return
         if found.metrics:
             self.store.client.delete_run(run)
-            run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent())
+            run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent)
         points = list[Metric]()
         for number, row in enumerate(rows):
             step = int(row.get("generation", number))

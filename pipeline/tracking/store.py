@@ -117,11 +117,21 @@ class Store:
             self.client.log_batch(run.info.run_id, params=lacking[start : start + PARAMS])
         return str(run.info.run_id)
 
+    @cached_property
     def parent(self) -> str:
         """The id of the run that holds the experiment's chains together."""
         run_id = self.run(PARENT, digest(self.facts), self.facts)
         self.client.set_terminated(run_id)
         return run_id
+
+    def has(self, run: str) -> bool:
+        """Whether a run is there, and not deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self.client.get_run(run).info.lifecycle_stage == "active")
+        except MlflowException:
+            return False
 
     def log(self, run: str, points: list["Metric"]) -> None:
         """Write points of a run, in their order, as many at once as MLflow takes."""

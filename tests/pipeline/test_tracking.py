@@ -63,12 +63,25 @@ def test_generation_by_generation_again_and_by_two_trackers_in_turn_every_point_
     assert tuple(map(once, finished_copy.tracked())) == whole()
 
 
-def change(folder: Path) -> None:
-    """Give a generation another KID."""
-    path = folder / "metrics.json"
-    metrics = json.loads(path.read_text()) | {"kid": 0.125}
+@pytest.mark.parametrize("which", ["sims/seed0", "sims/seed0 losses"])
+def test_a_run_that_is_deleted_while_its_chain_goes_on_is_made_anew(store, finished_copy, which):
+    tracker = ChainTracker(store, load(Path("params.yaml")), SIMS)
+    tracker.track(generations(1))
+    with sqlite3.connect("mlflow.db") as db:
+        [(deleted,)] = db.execute("select run_uuid from runs where name = ?", (which,)).fetchall()
+    store.client.delete_run(deleted)
+    tracker.track(generations(1, 2))
+    points = {point for point in finished_copy.tracked()[0] if point[0] == which}
+    first = 0 if which == str(SIMS) else 1  # losses go on from where they are
+    assert {point for point in whole()[0] if point[0] == which and point[2] > 200 * first} <= points
+
+
+def change(folder: Path, name: str = "metrics.json", **values: object) -> None:
+    """Give a generation other values, another KID if nothing is said."""
+    path = folder / name
+    content = json.loads(path.read_text()) | (values or {"kid": 0.125})
     path.unlink()  # it may be a link into DVC's cache
-    path.write_text(json.dumps(metrics))
+    path.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(("writing", "changed"), [(0, False), (1, False), (1, True)])
@@ -119,10 +132,10 @@ def test_resolved_params_are_those_of_the_parent_run_and_other_params_have_anoth
     longer = store_of(later)
     tracker = ChainTracker(longer, later, SIMS)
     tracker.track(generations(1, 2))
-    assert longer.parent() != store.parent()
-    assert longer.client.get_run(longer.parent()).data.params["generations"] == "5"
+    assert longer.parent != store.parent
+    assert longer.client.get_run(longer.parent).data.params["generations"] == "5"
     run = longer.client.get_run(tracker.run)
-    assert run.data.tags["mlflow.parentRunId"] == longer.parent()
+    assert run.data.tags["mlflow.parentRunId"] == longer.parent
     assert tuple(map(once, finished_copy.tracked())) == whole()
 
 
@@ -161,6 +174,15 @@ def test_a_loss_curve_has_at_most_200_points_and_ends_with_the_training():
         assert 100 <= len(points) <= 200
         assert points[-1] == (64 * chunks - 5, chunks - 1)
         assert len({later - step for (step, _), (later, _) in zip(points[:-1], points[1:-1])}) == 1
+
+
+@pytest.mark.parametrize(("length", "points"), [(2, 200), (10, 100), (100, 10)])
+def test_a_long_chain_has_fewer_points_of_each_generations_losses(store, finished_copy, length, points):
+    finished_copy.edit("generations: 2", f"generations: {length}")
+    change(*generations(1), "losses.json", train=[[64 * step, 1.0] for step in range(1, 201)])
+    ChainTracker(store, load(Path("params.yaml")), SIMS).track(generations(1))
+    steps = [step for (_, key, step), _ in finished_copy.tracked()[0].items() if key == "loss of train"]
+    assert (len(steps), max(steps)) == (points, 12800)
 
 
 def test_the_machine_is_watched_where_mlflows_variable_says_so_and_goes_on_where_it_stopped(
