@@ -103,12 +103,13 @@ def parts(folder: Path, began: float, ended: float) -> str:
     return ", ".join(f"{seconds:.1f} s {where}" for where, seconds in spans.items()) + " its steps"
 
 
-def tracking(folder: Path) -> tuple[float, float]:
-    """Processor time of MLflow and of artifacts in Prefect: until the last chain ended, and afterwards."""
+def tracking(folder: Path) -> tuple[float, float, float]:
+    """Processor time of MLflow and of artifacts in Prefect, until the last chain ended and afterwards; and what all chains took."""
     _, end, _ = last_chain(folder)
     rows = [row for row in notes(folder) if row["step"] == "track"]
     after = sum(row["seconds"] for row in rows if row["began"] >= end)
-    return sum(row["seconds"] for row in rows) - after, after
+    steps = sum(row["seconds"] for rows in timings(folder) for row in rows if row["step"] != "track")
+    return sum(row["seconds"] for row in rows) - after, after, steps
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -141,9 +142,10 @@ def main() -> None:
             print(f"{name:<24} {seconds[folder]:8.1f} s: {parts(folder, began, time.time())}", flush=True)
         full, bare_mean = seconds[whole], (seconds[before] + seconds[after]) / 2
         print(f"{'orchestration':<24} {full - bare_mean:8.1f} s, {(full - bare_mean) / full:.1%} of the run")
-        beside, afterwards = tracking(whole)
+        beside, afterwards, steps = tracking(whole)
         print(f"{'of it MLflow, artifacts':<24} {afterwards:8.1f} s, {afterwards / full:.1%} of the run, after the last chain")
-        print(f"{'beside the chains':<24} {beside:8.1f} s of processor time, {beside / full:.1%} of a core's")
+        shares = f"{beside / full:.1%} of a core's, {beside / steps:.1%} of what the steps of all chains took"
+        print(f"{'beside the chains':<24} {beside:8.1f} s of processor time, {shares}")
         if not outputs(before) == outputs(whole) == outputs(after):
             sys.exit("the outputs differ")
 

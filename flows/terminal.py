@@ -77,9 +77,9 @@ def _with_server(
         from pipeline.tracking.store import library
 
         meanwhile()
-        if not server.answers(prefect.api):
-            import pandas  # noqa: F401  which the report needs in any case
+        import pandas  # noqa: F401  which the report needs in any case, and MLflow imports, too
 
+        if not server.answers(prefect.api):
             with counted(notes) if notes else nullcontext():
                 library()
         server.wait(prefect)

@@ -33,7 +33,7 @@ PACKAGES = ("torch", "numpy", "prefect", "dvc", "mlflow")
 """Whose versions are tags of a run."""
 WRITTEN = "written.g"
 """The tag of a generation: a hash of what is written of it."""
-LOSSES_OF_CHAIN, MOST_LOSSES, LEAST_LOSSES = 1000, 200, 5
+LOSSES_OF_CHAIN, MOST_LOSSES, LEAST_LOSSES = 500, 200, 5
 """About so many points of a chain's loss curve, and how many a generation at most and at least; losses.json has more."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags together."""
