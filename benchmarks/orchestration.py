@@ -104,7 +104,7 @@ def parts(folder: Path, began: float, ended: float) -> str:
 
 
 def tracking(folder: Path) -> tuple[float, float, float]:
-    """Processor time of MLflow and of artifacts in Prefect, until the last chain ended and afterwards; and what all chains took."""
+    """Processor time of MLflow and of artifacts in Prefect, until the last chain ended and afterwards; what all chains took."""
     _, end, _ = last_chain(folder)
     rows = [row for row in notes(folder) if row["step"] == "track"]
     after = sum(row["seconds"] for row in rows if row["began"] >= end)
