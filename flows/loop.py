@@ -85,14 +85,9 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         versions = Versions(params)
         broken = PREPARE(versions, params, wanted)
         failures = list(broken.values())
-        for chain in wanted:
-            if chain.seed in broken:
-                note_failure(layout, chain, broken[chain.seed])
-        ready = {chain: length for chain, length in wanted.items() if chain.seed not in broken}
-        if not ready:
-            raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
+        ready = [chain for chain in wanted if chain.seed not in broken]
         with pushed(Remote(versions, params), roots(ready), failures) as remote:
-            failures += follow_chains(root, params, ready, remote, lost)
+            failures += follow_chains(root, params, wanted, broken, remote, lost)
             if not lost.is_set():
                 link_report(params, write_report(versions, params, wanted, began))
         if lost.is_set():
@@ -125,8 +120,10 @@ def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
         write_text(layout.failure(chain), failure)
 
 
-def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:
-    """Run the chains; show and push their generations as they come; gives what failed."""
+def follow_chains(
+    root: Path, params: Params, wanted: dict[Chain, int], broken: dict[int, str], remote: Remote, lost: Event
+) -> list[str]:
+    """Run the chains, but those of seeds that are `broken`; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     store, places = store_of(params), at_once(params, len(wanted))
     views = {chain: ChainView(store, params, chain, generations, places, lost) for chain, generations in wanted.items()}
@@ -140,17 +137,27 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: 
         views[chain].reached(said.generation)
         remote.push(str(folder / RECIPE))
 
+    def ended(chain: Chain, failure: str | None) -> None:
+        left.pop(chain, None)
+        progress.ended(chain, failed=failure is not None)
+        views[chain].ended(failed=failure is not None)
+        if failure:
+            note_failure(layout, chain, failure)
+
+    left = {chain: generations for chain, generations in wanted.items() if chain.seed not in broken}
     with Progress(wanted) as progress, machine_watched(store):
-        left = len(wanted)
-        for chain, failure in run_chains(root, params, wanted, heard):
-            progress.ended(chain, failed=failure is not None)
-            views[chain].ended(failed=failure is not None)
-            if failure:
-                failures.append(failure)
-                note_failure(layout, chain, failure)
-            left -= 1
-            if left < places:
-                import_module("pipeline.reporting.report")  # its libraries are heavy: load them on a core that is free by now
+        for chain in wanted.keys() - left.keys():
+            ended(chain, broken[chain.seed])
+        try:
+            for chain, failure in run_chains(root, params, dict(left), heard) if left else ():
+                ended(chain, failure)
+                failures += [failure] if failure else []
+                if len(left) < places:  # a core is free by now: load the report's libraries, which are heavy, on it
+                    import_module("pipeline.reporting.report")
+        except BaseException:  # a signal, as a rule
+            for chain in left:
+                views[chain].stopped()
+            raise
     if not lost.is_set():
         store.attempt(lambda: link_chart(params, store, views.values()))
     return failures

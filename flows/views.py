@@ -82,15 +82,28 @@ class ChainView:
         fid, md5 = read_json(folder / METRICS)["fid"], digests(folder)[SYNTHETIC]
         self._rows.append({"generation": generation, "FID": fid, "DVC md5": md5})
         if generation == self.generations or time.monotonic() >= self._due:
-            begins, seconds = self._due == 0.0, self._show(generation)
+            begins = self._due == 0.0
+            if begins:
+                with counted(self.layout.chain(self.chain)):
+                    self.tracker.store.attempt(self.tracker.begin)
+            seconds = self._show(generation)
             self._due = time.monotonic() + (UPDATE_SECONDS if begins else max(UPDATE_SECONDS, seconds / self._share))
 
     def ended(self, failed: bool) -> None:
-        """Show what is left, and write down how the chain ended."""
+        """Show what is left, and write down how the chain ended; one that was stopped in order has less than was wanted."""
         if self._new:
             self._show(int(self._new[-1].name[1:]))
+        complete = bool(self._rows) and self._rows[-1]["generation"] == self.generations
+        self._end("FAILED" if failed else "FINISHED" if complete else "KILLED")
+
+    def stopped(self) -> None:
+        """Write down that the chain was stopped, if it had begun."""
+        if self._rows:
+            self._end("KILLED")
+
+    def _end(self, status: str) -> None:
         with counted(self.layout.chain(self.chain)):
-            self.tracker.store.attempt(lambda: self.tracker.end("FAILED" if failed else "FINISHED"))
+            self.tracker.store.attempt(lambda: self.tracker.end(status))
 
     @property
     def _key(self) -> str:

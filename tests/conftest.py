@@ -128,6 +128,12 @@ class Project:
         found = [(run, path) for run in names for path in (self.folder / "mlartifacts" / run).glob("artifacts/images/*.png")]
         return points, Counter((names[run], int(path.name.split("+")[2])) for run, path in found)
 
+    def statuses(self) -> dict[str, str]:
+        """The status of each chain in MLflow."""
+        query = "select name, status from runs where lifecycle_stage = 'active' and name like '%/seed_'"
+        with sqlite3.connect(self.folder / "mlflow.db") as db:
+            return dict(db.execute(query).fetchall())
+
     def locks(self) -> dict[str, str]:
         """Every dvc.lock by its path: all that it says, whatever the order in which DVC came to its stages."""
         files = {str(path.relative_to(self.folder)): path for path in sorted(self.folder.rglob("dvc.lock"))}

@@ -82,6 +82,12 @@ class ChainTracker:
         """The id of the chain's run."""
         return self._run
 
+    def begin(self) -> None:
+        """Show the chain as running; it may have ended before."""
+        with self._alone():
+            for run in (self._losses, self._run):
+                self.store.client.update_run(run, "RUNNING")
+
     def end(self, status: str | None = None) -> None:
         """Write the last picture, DVC's table, and the run's status, as the files have it where none is given."""
         folders = finished(self.params, self.chain, MAX_GENERATIONS)
@@ -242,14 +248,16 @@ def rebuild(params: Params) -> int:
 
     Raises RunFailed where MLflow cannot be written.
     """
-    made = {chain: folders for chain in chains(params) if (folders := finished(params, chain, MAX_GENERATIONS))}
+    made = {chain: finished(params, chain, MAX_GENERATIONS) for chain in chains(params)}
+    failure = Layout(params.experiment).failure
     store = store_of(params)
     with written():
-        for chain, folders in made.items():
+        begun = [chain for chain, folders in made.items() if folders or failure(chain).exists()]
+        for chain in begun:
             tracker = ChainTracker(store, params, chain)
-            tracker.track(folders)
+            tracker.track(made[chain])
             tracker.end()
-    return len(made)
+    return len(begun)
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:

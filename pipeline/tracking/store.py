@@ -18,7 +18,7 @@ from pipeline.errors import RunFailed, in_a_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Run
 
 log = logging.getLogger("self-consuming")
 KEY, HASH = "self_consuming.key", "self_consuming.params_hash"
@@ -98,6 +98,8 @@ class Store:
         """The experiment's id, made where there is none; pictures lie in the project unless a server stores them."""
         found = self.client.get_experiment_by_name(self.experiment)
         if found:
+            if found.lifecycle_stage != "active":  # MLflow keeps the name of one that was deleted on its pages
+                self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
         return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
@@ -106,16 +108,26 @@ class Store:
         """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
         from mlflow.entities import Param
 
-        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
-        tags = {KEY: key, HASH: fingerprint} | ({UNDER: parent} if parent else {})
-        found = self.client.search_runs([self.experiment_id], query, max_results=1)
-        run = found[0] if found else self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+        run = self._found(key, fingerprint)
+        if run is None:
+            tags = {KEY: key, HASH: fingerprint} | ({UNDER: parent} if parent else {})
+            made = self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+            run = self._found(key, fingerprint) or made
+            if run.info.run_id != made.info.run_id:  # another process has made it at the same time
+                self.client.delete_run(made.info.run_id)
         if parent and run.data.tags.get(UNDER) != parent:
             self.client.set_tag(run.info.run_id, UNDER, parent)
         lacking = [Param(key, str(value)[:6000]) for key, value in facts.items() if key not in run.data.params]
         for start in range(0, len(lacking), PARAMS):
             self.client.log_batch(run.info.run_id, params=lacking[start : start + PARAMS])
         return str(run.info.run_id)
+
+    def _found(self, key: str, fingerprint: str) -> "Run | None":
+        """The first run with this key and fingerprint; of several, all processes find the same one."""
+        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
+        oldest = ["attributes.start_time ASC", "attributes.run_id ASC"]
+        found = self.client.search_runs([self.experiment_id], query, max_results=1, order_by=oldest)
+        return found[0] if found else None
 
     @cached_property
     def parent(self) -> str:

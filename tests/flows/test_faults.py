@@ -239,6 +239,7 @@ def test_a_prefect_server_that_goes_away_lets_generations_end_and_the_run_says_h
         begun = list(chain.glob("g*/metrics.json"))
         assert 3 <= len(begun) < 200
         assert len(begun) == len(list(chain.glob("g*/dvc.lock")))
+    assert copy.statuses() == {"standard/seed0": "KILLED", "sims/seed0": "KILLED"}
 
 
 def _serves(cmdline: Path, parent: int) -> bool:

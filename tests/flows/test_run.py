@@ -185,6 +185,7 @@ def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(pro
     assert "the same command goes on" in process.stderr.read()
     time.sleep(1.5)
     assert not [line for line in Path("/proc").glob("[0-9]*/environ") if _works_in(line.parent, copy.folder)]
+    assert set(copy.statuses().values()) == {"KILLED"}
 
 
 def _works_in(process: Path, folder: Path) -> bool:
@@ -234,6 +235,8 @@ def test_a_base_model_that_fails_stops_the_chains_of_its_own_seed_alone(project)
     assert "sims/seed1           generation   2/2" in said
     assert "standard/seed1       generation   2/2" in said
     assert not list(copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json"))
+    ends = {f"{arm}/seed{seed}": ["FAILED", "FINISHED"][seed] for arm in ("standard", "sims") for seed in (0, 1)}
+    assert copy.statuses() == ends
 
 
 DIVERGING = """from pipeline import steps
@@ -270,8 +273,11 @@ def test_a_loss_that_is_not_finite_fails_its_chain_with_generation_and_step_even
 
 
 def test_a_base_model_whose_loss_is_not_finite_fails_in_one_line(project):
-    output = project(edit=lambda text: text.replace("learning_rate: 2.0e-3", "learning_rate: 1.0e30", 1)).run(
-        "flows.cli", "run", code=1
-    )
+    copy = project(edit=lambda text: text.replace("learning_rate: 2.0e-3", "learning_rate: 1.0e30", 1))
+    output = copy.run("flows.cli", "run", code=1)
     assert "failed: base model of seed 0: the loss is not finite at step" in output
     assert "Traceback" not in output
+    assert "base model of seed 0: the loss is not finite" in (copy.folder / "reports/smoke/report.html").read_text()
+    assert copy.statuses() == {"standard/seed0": "FAILED", "sims/seed0": "FAILED"}
+    assert "2 chains tracked" in copy.without_mlflow().run("flows.cli", "track")
+    assert copy.statuses() == {"standard/seed0": "FAILED", "sims/seed0": "FAILED"}

@@ -76,6 +76,31 @@ def test_a_run_that_is_deleted_while_its_chain_goes_on_is_made_anew(store, finis
     assert {point for point in whole()[0] if point[0] == which and point[2] > 200 * first} <= points
 
 
+def test_an_experiment_that_was_deleted_on_mlflows_pages_is_rebuilt(store, finished_copy):
+    rebuild(load(Path("params.yaml")))
+    store.client.delete_experiment(store.experiment_id)
+    assert rebuild(load(Path("params.yaml"))) == 2
+    assert (
+        tuple({each for each in once(counted) if each[0].startswith(str(SIMS))} for counted in finished_copy.tracked())
+        == whole()
+    )
+
+
+def test_two_processes_that_begin_at_once_share_one_run(store, monkeypatch):
+    other = store_of(load(Path("params.yaml")))
+    create = store.client.create_run
+
+    def late(*arguments, **more):  # type: ignore[no-untyped-def]
+        theirs.append(other.parent)
+        return create(*arguments, **more)
+
+    theirs: list[str] = []
+    monkeypatch.setattr(store.client, "create_run", late)
+    assert [store.parent] == theirs
+    with sqlite3.connect("mlflow.db") as db:
+        assert db.execute("select count(*) from runs where lifecycle_stage = 'active'").fetchall() == [(1,)]
+
+
 def change(folder: Path, name: str = "metrics.json", **values: object) -> None:
     """Give a generation other values, another KID if nothing is said."""
     path = folder / name
@@ -145,6 +170,11 @@ def test_the_status_in_mlflow_is_that_of_the_chain_and_not_that_of_track(store, 
         rebuild(params)
         return str(store.client.get_run(ChainTracker(store, params, SIMS).run).info.status)
 
+    assert status() == "FINISHED"
+    ChainTracker(store, load(Path("params.yaml")), SIMS).begin()
+    finished_copy.edit("generations: 2", "generations: 5")
+    assert status() == "KILLED"
+    finished_copy.edit("generations: 5", "generations: 2")
     assert status() == "FINISHED"
     failure = Layout("smoke").failure(SIMS)
     failure.write_text("the loss is not finite")
