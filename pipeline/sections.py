@@ -13,7 +13,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 MAX_GENERATIONS = 999
-MIN_TO_EXTRAPOLATE = 100
+MIN_TO_EXTRAPOLATE = {"identity": 100, "classifier": 1000}
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
 
@@ -130,8 +130,9 @@ class Evaluation(Section):
 
     @model_validator(mode="after")
     def _has_enough_to_extrapolate(self) -> "Evaluation":
-        if self.fid_infinity and self.n < MIN_TO_EXTRAPOLATE:
-            raise ValueError(f"n {self.n} is not allowed: fid_infinity needs at least {MIN_TO_EXTRAPOLATE}")
+        least = MIN_TO_EXTRAPOLATE[self.extractor]
+        if self.fid_infinity and self.n < least:
+            raise ValueError(f"n {self.n} is not allowed: fid_infinity needs at least {least} with extractor {self.extractor}")
         return self
 
 

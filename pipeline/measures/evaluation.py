@@ -35,6 +35,7 @@ from pipeline.measures.metrics import (
     point_metrics,
 )
 from pipeline.params import Params
+from pipeline.sections import Evaluation
 from pipeline.seeds import derive
 
 FLOOR_DRAWS = 20
@@ -114,23 +115,23 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
 
 def prepare_data(params: Params) -> None:
     """The `data` stage: every seed's real set, what judges samples, and the real-versus-real floor of every metric."""
-    layout, source, infinity = Layout(params.experiment), dataset(params), params.evaluation.fid_infinity
+    layout, source = Layout(params.experiment), dataset(params)
     with staged(layout.data) as work:
         for seed in params.seeds:
             write_array(work / layout.real(seed).name, source.real(seed))
             if params.evaluation.selection:
                 write_array(work / layout.held_out(seed).name, source.held_out(seed))
         if isinstance(source, Points):
-            facts = _point_facts(source, params.evaluation.n, infinity)
+            facts = _point_facts(source, params.evaluation)
         else:
-            facts = _image_facts(source, work / layout.extractor.name, work / layout.reference.name, infinity)
+            facts = _image_facts(source, work / layout.extractor.name, work / layout.reference.name, params.evaluation)
         write_json(work / layout.facts.name, facts)
 
 
-def _point_facts(source: Points, n: int, infinity: bool) -> dict[str, Any]:
+def _point_facts(source: Points, given: Evaluation) -> dict[str, Any]:
     """The floors: every metric's mean over exact draws of n, which is what finite samples alone cost."""
-    truth = source.truth
-    draws = [point_metrics(truth, truth.draw(derive(0, "floor", i), n), infinity) for i in range(FLOOR_DRAWS)]
+    truth, n = source.truth, given.n
+    draws = [point_metrics(truth, truth.draw(derive(0, "floor", i), n), given.fid_infinity) for i in range(FLOOR_DRAWS)]
     distances = [draw["fid"] for draw in draws]
     return {
         "floor": float(np.mean(distances)),
@@ -145,19 +146,22 @@ def _point_facts(source: Points, n: int, infinity: bool) -> dict[str, Any]:
     }
 
 
-def _image_facts(source: Images, extractor: Path, held_out: Path, infinity: bool) -> dict[str, Any]:
-    """Classifier and reference images, and the floors: the training split's distance from the reference split.
+def _image_facts(source: Images, extractor: Path, held_out: Path, given: Evaluation) -> dict[str, Any]:
+    """Classifier and reference images, and the floors: the distance of n training images from the reference split.
 
-    Only for nearest_training_distance, which is 0 for the training split, the floor is the reference split's.
+    Of all of them where n is more than there are. Only for nearest_training_distance, which is 0 for the training split, the
+    floor is the reference split's.
     """
     model = train_classifier(source)
     save_classifier(model, extractor)
     training, reference = source.training.images, source.reference.images
     write_array(held_out, reference)
-    floors = _image_metrics(model, training, reference, infinity) | memorisation(reference, training)
+    drawn = np.random.default_rng(derive(0, "floor", 0)).permutation(len(training))[: given.n]
+    judged = training[drawn] if given.n < len(training) else training
+    floors = _image_metrics(model, judged, reference, given.fid_infinity) | memorisation(reference, training)
     return {
         "floor": floors["fid"],
-        "floor_n": len(training),
+        "floor_n": len(judged),
         "floors": floors,
         "n_reference": len(reference),
         "classifier_accuracy": held_out_accuracy(model, source),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from pipeline.chains import Chain
 from pipeline.datasets import dataset, decode, encode
@@ -11,6 +12,7 @@ from pipeline.generation import make_base, make_data, make_generation
 from pipeline.layout import METRICS, SYNTHETIC, Layout
 from pipeline.measures.evaluation import evaluate_samples, fid
 from pipeline.params import load, parse
+from pipeline.sections import Evaluation
 
 OF_A_GENERATION = {"extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}
 
@@ -44,6 +46,7 @@ def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits)
     make_data(digits)
     facts = read_json(layout.facts)
     assert facts["classifier_accuracy"] > 0.95
+    assert facts["floor_n"] == facts["floors"]["n_samples"] == 200
     make_base(digits, 0)
     for arm, generation in (("standard", 1), ("standard", 2), ("sims", 1), ("sims", 2)):
         make_generation(digits, Chain(arm, 0), generation)
@@ -60,8 +63,13 @@ def test_two_generations_of_images_are_made_and_judged_by_the_classifier(digits)
     assert not pd.isna(metrics["fid_base"])
 
 
+def test_an_extrapolation_needs_more_images_than_their_features_have_dimensions():
+    with pytest.raises(ValidationError, match="n 999 is not allowed: fid_infinity needs at least 1000"):
+        Evaluation(extractor="classifier", n=999, fid_infinity=True)
+
+
 def test_real_digits_are_at_the_floor_copies_at_no_distance_and_one_class_has_no_entropy(digits):
-    digits = digits.model_copy(update={"evaluation": digits.evaluation.model_copy(update={"fid_infinity": True})})
+    digits = digits.model_copy(update={"evaluation": digits.evaluation.model_copy(update={"fid_infinity": True, "n": 1200})})
     make_data(digits)
     source, facts = dataset(digits), read_json(Layout("digits").facts)
     floors, training = facts["floors"], source.training

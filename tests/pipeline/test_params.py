@@ -57,7 +57,11 @@ def test_every_preset_is_valid(preset):
             "loop: rael",
             "arms.real: loop must be one of augmentation, synthetic, fresh, accumulate, ",
         ),
-        ("n: 4000 ", "n: 50\n  fid_infinity: true ", "evaluation: n 50 is not allowed: fid_infinity needs at least 100"),
+        (
+            "n: 4000 ",
+            "n: 50\n  fid_infinity: true ",
+            "evaluation: n 50 is not allowed: fid_infinity needs at least 100 with extractor identity",
+        ),
         ("# fid_infinity: true ", "fid_infinity: 1 # ", "evaluation.fid_infinity: 1 is not allowed"),
         ("sigma_max: 80.0", "sigma_max: 0.001", "sampler: sigma_min 0.002 is not allowed: it must be below sigma_max, 0.001"),
         ("zeta: 1.0", "zeta: -1.0", "sampler.zeta: -1.0 is not allowed"),
