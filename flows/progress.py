@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from flows.announcements import Announcement
 from pipeline.chains import Chain
@@ -21,7 +21,11 @@ PLAIN = "SELF_CONSUMING_PLAIN"
 """Set by `--verbose`: lines, since what Prefect logs would tear a display."""
 REFRESH_SECONDS = 0.5
 WAITING, COMPLETE, FAILED = "waiting", "complete", "failed"
-HEADS = "chain", "generation", "step", "FID", "generation 1", "left"
+HEADS = {"chain": 5, "generation": 10, "step": 13, "FID": 9, "generation 1": 12, "left": 6}
+"""The display's columns and how wide they are at least, so that they stay where they are."""
+SPARED = "step", "generation 1", "left", "FID"
+"""What is left out first where the terminal is narrow."""
+GAP = 2
 
 
 class ChainProgress:
@@ -55,11 +59,12 @@ class ChainProgress:
         text = f"{where}  FID {self.fid:<9.4g}{against}  left {clock(self.left or 0)}"
         return text + ("  made anew: files, code, params or inputs had changed" if anew else "")
 
-    def cells(self) -> tuple[str, ...]:
-        """The chain's line of the display."""
-        fids = (f"{fid:.4g}" if fid is not None else "" for fid in (self.fid, self.first_fid))
+    def cells(self) -> dict[str, str]:
+        """The chain's line of the display: what stands below each of HEADS."""
+        now, first = (f"{fid:.4g}" if fid is not None else "" for fid in (self.fid, self.first_fid))
         left = clock(self.left) if self.left is not None and self.state not in (COMPLETE, FAILED) else ""
-        return str(self.chain), f"{self.generation}/{self.generations}", self.state, *fids, left
+        texts = str(self.chain), f"{self.generation}/{self.generations}", self.state, now, first, left
+        return dict(zip(HEADS, texts))
 
 
 class Progress:
@@ -100,18 +105,24 @@ class Progress:
     def _live(self) -> Live:
         """Lines on the terminal that change in place, redrawn by a thread of their own."""
         return Live(
-            console=Console(stderr=True),
-            get_renderable=self._table,
+            console=(console := Console(stderr=True)),
+            get_renderable=lambda: self.table(console.width),
             refresh_per_second=1 / REFRESH_SECONDS,
             vertical_overflow="ellipsis",
         )
 
-    def _table(self) -> Table:
-        """A line a chain; those at work first, since a terminal may be too small for all."""
-        table = Table(*HEADS, box=None, padding=(0, 2, 0, 0))
+    def table(self, width: int) -> Table:
+        """A line a chain; those at work first, since a terminal may have too few lines, and columns, for all."""
         order = {WAITING: 1, COMPLETE: 2}
-        for chain in sorted(self.chains.values(), key=lambda each: order.get(each.state, 0)):
-            table.add_row(*chain.cells())
+        rows = [chain.cells() for chain in sorted(self.chains.values(), key=lambda each: order.get(each.state, 0))]
+        widths = {head: max([least, *(len(row[head]) for row in rows)]) for head, least in HEADS.items()}
+        for head in SPARED:
+            if sum(widths.values()) + GAP * len(widths) > width:
+                del widths[head]
+        columns = (Column(head, no_wrap=True, min_width=width) for head, width in widths.items())
+        table = Table(*columns, box=None, padding=(0, GAP, 0, 0))
+        for row in rows:
+            table.add_row(*(row[head] for head in widths))
         return table
 
 

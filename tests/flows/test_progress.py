@@ -6,7 +6,13 @@ import re
 import subprocess
 import sys
 
+import pytest
 from conftest import Project
+from rich.console import Console
+
+from flows.announcements import Announcement
+from flows.progress import Progress
+from pipeline.chains import Chain
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -29,6 +35,28 @@ def on_a_terminal(copy: Project, *arguments: str) -> str:
         pass
     assert process.wait() == 0, shown.decode()
     return shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (120, "chain generation step FID generation_1 left"),
+        (80, "chain generation FID generation_1 left"),
+        (70, "chain generation FID left"),
+        (52, "chain generation FID"),
+        (40, "chain generation"),
+    ],
+)
+def test_a_narrow_terminal_has_whole_names_in_a_line_a_chain_and_fewer_columns(width, heads):
+    chains = [Chain("accumulate-subsample", seed) for seed in (0, 1)]
+    progress = Progress({chain: 100 for chain in chains})
+    progress.reached(chains[0], Announcement(1, 1.0), 0.0123456)
+    progress.begins(chains[0], Announcement(2, 1.0, "guided sample"))
+    with (console := Console(width=width)).capture() as shown:
+        console.print(progress.table(width))
+    first, *lines = shown.get().rstrip("\n").split("\n")
+    assert first.replace("generation 1", "generation_1").split() == heads.split()
+    assert [line.split()[:2] for line in lines] == [[str(chains[0]), "2/100"], [str(chains[1]), "0/100"]]
 
 
 def test_a_terminal_shows_a_line_a_chain_that_changes_in_place(finished_copy: Project) -> None:
