@@ -8,6 +8,7 @@ from pipeline.layout import TIMINGS, Layout
 
 PREPARATION = ("data", "base")
 COMMIT, TRACK = "commit", "track"
+BESIDE = "beside the chains: MLflow, artifacts (processor time; of all chains' time)"
 NO_STEPS = (COMMIT, TRACK, "run", *PREPARATION)
 """What is noted beside the computing steps of generations."""
 
@@ -43,7 +44,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
 
     Chains run side by side, so the steps are those of the busiest process: the one that the others' end waited for.
     Orchestration is whatever is neither preparation nor one of its computing steps. What the flow's process does beside the
-    chains, which it lets go first, is no part of the total.
+    chains, which it lets go first, is no part of the total: its share is that of the time that all chains computed.
     """
     rows, wall = timings(layout, began).query("began <= @ended"), ended - began
     prepared = rows[rows["step"].isin(PREPARATION)]["seconds"].sum()
@@ -65,8 +66,8 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     frame = pd.DataFrame(table, columns=["what", "seconds"])
     total, useful = frame["seconds"].sum(), frame[frame["what"].isin(["data and base models", *computing])]["seconds"].sum()
     extra = [("total", total), ("of which orchestration", total - useful)]
-    tracking = rows[rows["step"] == TRACK]["seconds"].sum()
-    extra += [("beside the chains: MLflow, artifacts (processor time)", tracking)]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
+    tracking, all_chains = rows[rows["step"] == TRACK]["seconds"].sum(), chained["seconds"].sum()
+    frame.loc[len(frame)] = [BESIDE, tracking, tracking / all_chains if all_chains else 0.0]
     return frame
