@@ -8,7 +8,7 @@ from pipeline.layout import TIMINGS, Layout
 
 PREPARATION = ("data", "base")
 COMMIT, TRACK = "commit", "track"
-BESIDE = "beside the chains: MLflow, artifacts (processor time; of all chains' time)"
+BESIDE = "beside the chains: MLflow, artifacts (of all chains' time)"
 NO_STEPS = (COMMIT, TRACK, "run", *PREPARATION)
 """What is noted beside the computing steps of generations."""
 
