@@ -1,14 +1,13 @@
 """The flow `self-consuming`: data and base models once, then every chain in a process of its own, then the report."""
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from threading import Event
-from typing import Annotated, Any
+from threading import Event, Thread
+from typing import Annotated
 
 from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -20,12 +19,13 @@ from flows.known import In, project_root
 from flows.outage import end_without, watched
 from flows.plan import select
 from flows.preflight import check_surroundings
+from flows.processes import say_stopped
 from flows.progress import Progress
 from flows.server import in_use
 from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start
-from pipeline.errors import GOES_ON, STOPPED, RunFailed
+from pipeline.errors import GOES_ON, RunFailed
 from pipeline.files import read_json, write_text
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
@@ -38,6 +38,8 @@ from pipeline.tracking.chain import store_of
 from pipeline.tracking.machine import machine_watched
 from pipeline.versioning import Versions
 
+GOODBYE_SECONDS = 2.0
+"""How long a run that is stopped may take to tell MLflow so."""
 PREPARE = Task(prepare, name="prepare", cache_policy=NO_CACHE)
 
 
@@ -56,12 +58,7 @@ def _run_name() -> str:
     return f"{names}, seed {seeds}, {max(wanted.values())} generations"
 
 
-def _was_cancelled(*_: Any, **__: Any) -> None:
-    """Say how to go on; called by Prefect's runner, since the run itself is gone."""
-    print(STOPPED, file=sys.stderr, flush=True)
-
-
-@flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[_was_cancelled])
+@flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[say_stopped])
 def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, generations: Generations | None = None) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
@@ -144,6 +141,10 @@ def follow_chains(
         if failure:
             note_failure(layout, chain, failure)
 
+    def say_goodbye() -> None:
+        for chain in left:
+            views[chain].stopped()
+
     left = {chain: generations for chain, generations in wanted.items() if chain.seed not in broken}
     with Progress(wanted) as progress, machine_watched(store):
         for chain in wanted.keys() - left.keys():
@@ -154,9 +155,10 @@ def follow_chains(
                 failures += [failure] if failure else []
                 if len(left) < places:  # a core is free by now: load the report's libraries, which are heavy, on it
                     import_module("pipeline.reporting.report")
-        except BaseException:  # a signal, as a rule
-            for chain in left:
-                views[chain].stopped()
+        except BaseException:  # a signal, as a rule, after which a store that does not answer is not waited for
+            thread = Thread(target=say_goodbye, daemon=True)
+            thread.start()
+            thread.join(GOODBYE_SECONDS)
             raise
     if not lost.is_set():
         store.attempt(lambda: link_chart(params, store, views.values()))

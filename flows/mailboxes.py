@@ -40,5 +40,13 @@ class Mailboxes:
         self._boxes.clear()
 
     def _empty(self, box: Any) -> None:
-        for message in iter(box.get, None):
+        while True:
+            try:
+                message = box.get()
+            except (EOFError, OSError):
+                return
+            except Exception:  # one that cannot be read is no reason to hear no other
+                continue
+            if message is None:
+                return
             self.all.put(message)

@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
@@ -95,6 +95,11 @@ def end_at_once(code: int, message: str) -> NoReturn:
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(code)
+
+
+def say_stopped(*_: Any, **__: Any) -> None:
+    """Say how to go on after `prefect flow-run cancel`; called by Prefect's runner, since the run itself is gone."""
+    print(STOPPED, file=sys.stderr, flush=True)
 
 
 def stop_by_signals() -> None:

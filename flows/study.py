@@ -15,11 +15,11 @@ from pydantic import AfterValidator
 
 from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
 from flows.known import project_root
-from flows.processes import yield_to_others
+from flows.processes import say_stopped, yield_to_others
 from flows.progress import clock, say
 from flows.views import attempt
 from pipeline.errors import GOES_ON, RunFailed, as_value_error
-from pipeline.layout import RECIPE
+from pipeline.layout import PARAMS, RECIPE
 from pipeline.ownership import owned
 from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
@@ -39,7 +39,7 @@ def _known(name: str) -> str:
     return name
 
 
-@flow(name="study", flow_run_name="{name}")
+@flow(name="study", flow_run_name="{name}", on_cancellation=[say_stopped])
 def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = None) -> None:
     """Make the points of a study that are not current, and its page.
 
@@ -95,6 +95,8 @@ def _points(root: Path, made: Study, waiting: list[dict[str, Any]], versions: Ve
                 if failed:
                     failures.append(failed)
                     continue
+                if load_study(made.name) != made:
+                    raise RunFailed(f"{made.folder / PARAMS} has changed since this run started; start again")
                 versions.commit(f"{made.folder / RECIPE}:point@{key(at)}")
                 store.attempt(lambda at=at: PointTracker(store, made, at).track())  # type: ignore[misc]
                 left = (time.monotonic() - began) / done * (total - done)

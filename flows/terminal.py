@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from flows.processes import stop_by_signals
@@ -31,9 +31,6 @@ def run(given: argparse.Namespace) -> None:
     from flows.preflight import check_surroundings
 
     check_surroundings(params)
-    for chain in wanted:  # said now rather than after the server's start
-        with owned(layout.chain(chain), name=RUNNER), owned(layout.chain(chain)):
-            pass
 
     def meanwhile() -> None:
         from pipeline.preparation import prepare
@@ -44,9 +41,15 @@ def run(given: argparse.Namespace) -> None:
     def flow() -> None:
         from flows.loop import self_consuming
 
+        claimed.close()
         self_consuming(given.arm, given.seed, given.generations)
 
-    _with_server(given, params, flow, meanwhile, layout.runs)
+    with ExitStack() as claimed:
+        for chain in wanted:  # now rather than after the server's start and the base models
+            claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
+            with owned(layout.chain(chain)):
+                pass
+        _with_server(given, params, flow, meanwhile, layout.runs)
     _say_where(params)
 
 

@@ -46,6 +46,6 @@ def location(work: Path, purpose: str) -> Path:
 
 
 def remove(work: Path) -> None:
-    """The generation is done: the states of its trainings are of no more use."""
-    for path in work.parent.glob(location(work, "*").name):
+    """The generation is done: the states of its trainings, and what a kill left of one, are of no more use."""
+    for path in work.parent.glob(f"{location(work, '*').name}*"):
         path.unlink()

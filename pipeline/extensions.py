@@ -3,6 +3,7 @@
 They are loaded before params.yaml is checked, in every process, and are dependencies of every generation.
 """
 
+import hashlib
 import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,6 +19,19 @@ Extension = Annotated[str, Field(pattern=PATTERN)]
 """A Python file's path in the project."""
 
 
+_loaded: dict[str, str] = {}
+"""The digest of each file as this process has run it."""
+
+
+def changed(paths: list[str], root: Path) -> str | None:
+    """The first of the files that is no longer what this process has run, if any."""
+    return next((path for path in paths if path in _loaded and _digest(root / path) != _loaded[path]), None)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def extend(paths: Any, root: Path) -> None:
     """Run the files, each once a process. Raises BadInput for one that is not there or fails; what is no list is left alone."""
     for path in paths if isinstance(paths, list) else []:
@@ -27,6 +41,7 @@ def extend(paths: Any, root: Path) -> None:
         spec = spec_from_file_location(name, root / path)
         if spec is None or spec.loader is None or not (root / path).is_file():
             raise BadInput(f"extensions: {path!r} is not allowed: there is no such file in the project")
+        _loaded[path] = _digest(root / path)
         module = module_from_spec(spec)
         sys.modules[name] = module
         try:

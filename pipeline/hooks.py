@@ -46,6 +46,7 @@ def keep_typical(candidates: Array, context: Context) -> Array:
 
 def towards_real(candidates: Array, context: Context) -> Array:
     """A corrector: each sample is moved towards its nearest real one, all the way at strength 1 (as in arXiv 2402.07087)."""
+    candidates = candidates[: context.n]  # with a share, the others are as good
     real = context.real.reshape(len(context.real), -1).astype(np.float64)
     flat = candidates.reshape(len(candidates), -1).astype(np.float64)
     squares = (real**2).sum(axis=1)

@@ -46,7 +46,9 @@ def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
         follows = number == 1 or source == output
         if stage.get("params") != {PARAMS: values} or not follows or not (folder / METRICS).exists():
             break
-        output = _hashes(stage, "outs")[str(folder / SYNTHETIC)]
+        output = _hashes(stage, "outs").get(str(folder / SYNTHETIC))
+        if output is None:  # cut between two outputs
+            break
         found.append(folder)
     return found
 

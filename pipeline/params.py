@@ -88,6 +88,8 @@ class Params(Section):
         strange = set(arm.seeds or []) - set(self.seeds)
         if strange:
             raise ValueError(f"arms.{name}.seeds: {min(strange)} is not allowed: seeds has {', '.join(map(str, self.seeds))}")
+        if len(set(arm.seeds or [])) != len(arm.seeds or []):
+            raise ValueError(f"arms.{name}.seeds must differ from each other, got {arm.seeds}")
         if LOOPS[arm.loop].fresh and not points:
             raise ValueError(f"arms.{name}.loop: {arm.loop!r} is not allowed: data.kind {self.data.kind} has no fresh data")
         if arm.guidance == "auto" and self.evaluation.selection is None:
@@ -104,10 +106,10 @@ class Params(Section):
                 f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
                 f" more than n_synthetic, {given}"
             )
-        if arm.guide and self.network.depth < (arm.guide.depth or 0):
-            raise ValueError(
-                f"arms.{name}.guide.depth: {arm.guide.depth} is not allowed: network.depth is {self.network.depth}"
-            )
+        for key in ("width", "depth"):
+            size, most = getattr(arm.guide, key, None), getattr(self.network, key)
+            if size is not None and size > most:
+                raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.{key} is {most}")
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +128,12 @@ class Params(Section):
         start = rule.start if rule.start is not None else (rule.times_real or 0) * self.data.n_real
         most = rule.at_most or MOST + 1
         grown = math.log(start) + (generation - 1) * math.log(rule.factor)  # the number itself may be beyond all numbers
-        return most if grown > math.log(most) else min(most, max(1, round(start * rule.factor ** (generation - 1))))
+        if grown > math.log(most):
+            return most
+        try:
+            return min(most, max(1, round(start * rule.factor ** (generation - 1))))
+        except OverflowError:  # the power alone is beyond all numbers
+            return min(most, max(1, round(math.exp(grown))))
 
 
 def load(path: Path, root: Path | None = None) -> Params:
@@ -177,7 +184,8 @@ def _key(error: Any) -> str:
         del parts[1]  # the kind, which is no level of the file
     if error["type"].startswith("union_tag"):
         parts.append("kind")
-    return ".".join(str(part) for part in parts if part not in BRANCHES and "(" not in str(part))
+    names = [str(part) for part in parts if part not in BRANCHES and "(" not in str(part)]
+    return ".".join(name if name.isprintable() else repr(name) for name in names)
 
 
 def _describe(errors: list[Any]) -> str:
@@ -225,5 +233,8 @@ def _tags(section: type[Section]) -> tuple[Any, ...]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -11,6 +11,9 @@ from pipeline.recipes import PLANNED, render
 from pipeline.remote import Remote
 from pipeline.versioning import Versions
 
+_broken: dict[tuple[str, int], str] = {}
+"""Why a base model could not be made, by the params' fingerprint and the seed: this process does not try it again."""
+
 
 def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:
     """Make what is not current of data, base models and recipes; with a remote, bring first what it has.
@@ -28,13 +31,16 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
             make_data(params)
             versions.commit("data")
         for seed in dict.fromkeys(chain.seed for chain in wanted):
-            if not versions.stage_is_current(f"base@{seed}"):
+            this = params.fingerprint, seed
+            if this not in _broken and not versions.stage_is_current(f"base@{seed}"):
                 try:
                     make_base(params, seed)
                 except RunFailed as error:
-                    failures[seed] = str(error)
+                    _broken[this] = str(error)
                 else:
                     versions.commit(f"base@{seed}")
+            if this in _broken:
+                failures[seed] = _broken[this]
         render(params, wanted)
         for stage in PLANNED:
             if not versions.stage_is_current(stage):

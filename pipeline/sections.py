@@ -11,6 +11,10 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 Plenty = Annotated[int, Field(ge=2, le=MOST)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Length = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Square = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+"""Data are float32, and their distances are squared."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 MAX_GENERATIONS = 999
 MIN_TO_EXTRAPOLATE = {"identity": 100, "classifier": 1000}
@@ -29,8 +33,8 @@ class GaussianData(Section):
 
     kind: Literal["gaussian"]
     n_real: Plenty
-    mean: Annotated[list[Finite], Field(min_length=2)]
-    covariance: list[list[Finite]]
+    mean: Annotated[list[Place], Field(min_length=2)]
+    covariance: list[list[Square]]
 
     @model_validator(mode="after")
     def _is_covariance(self) -> "GaussianData":
@@ -53,8 +57,8 @@ class MixtureData(Section):
     kind: Literal["gaussian-mixture"]
     n_real: Plenty
     modes: Annotated[int, Field(ge=1, le=20)]
-    spacing: Positive
-    spread: Positive
+    spacing: Length
+    spread: Length
 
 
 class DigitsData(Section):
@@ -238,6 +242,9 @@ class Engine(Section):
         for key in ("address", "gpus_per_chain"):
             if self.kind != "ray" and getattr(self, key) is not None:
                 raise ValueError(f"{key} {getattr(self, key)!r} is not allowed: it is for kind ray alone")
+        port = (self.address or "").rpartition(":")[2]
+        if port.isdigit() and not 0 < int(port) < 65536:
+            raise ValueError(f"address {self.address!r} is not allowed: a port is a number from 1 to 65535")
         return self
 
 

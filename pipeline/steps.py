@@ -230,7 +230,8 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
         return trained
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
-    belongs = code, start, data.tobytes(), repr((budget, seed_of("noise", 0))).encode()
+    machine = device_of(job.params), job.params.engine.threads, torch.get_num_threads(), torch.__version__
+    belongs = code, start, data.tobytes(), repr((budget, job.params.noise, seed_of("noise", 0), *map(str, machine))).encode()
     checkpoint = FileCheckpoint(location(job.work, purpose), *belongs)
     trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
     _add_losses(job, purpose, curve, training.steps)

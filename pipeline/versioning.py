@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cache import mend
 from pipeline.code import is_current
 from pipeline.errors import RunFailed, in_a_line
+from pipeline.extensions import changed
 from pipeline.layout import LOCK, PARAMS, RECIPE, Layout
 from pipeline.locks import drop_damaged_locks, outputs
 from pipeline.ownership import owned
@@ -87,16 +88,20 @@ class Versions:
             self._repo.pull(targets, remote=remote, allow_missing=True)
 
     def check_params(self) -> None:
-        """Raise RunFailed when params.yaml is no longer what this process computes with."""
+        """Raise RunFailed when params.yaml, or a file of the user's own, is no longer what this process computes with."""
         if self._params is None:
             return
         text = Path(PARAMS).read_bytes()
-        if text != self._text and load(Path(PARAMS)) != self._params:
-            raise RunFailed("params.yaml has changed since this run started: its results cannot be recorded; start again")
+        other = PARAMS if text != self._text and load(Path(PARAMS)) != self._params else None
+        if other := other or changed(self._params.extensions or [], Path()):
+            raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
 
     def _open(self) -> "Repo":
+        import dvc.rwlock
         from dvc.lock import LockNoop
         from dvc.repo import Repo
+
+        dvc.rwlock.rwlock = _unlocked
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
         for library in ("dvc_objects", "dvc_data"):
@@ -104,9 +109,10 @@ class Versions:
         honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
         with _said_by_dvc():
             own = {"core": {"no_scm": True}}  # .gitignore covers all outputs: DVC need not look for itself at every commit
-            repo = Repo(".", remote=self._remote, remote_config=honest, config=own, _wait_for_lock=True)
+            kind = type("Beside", (Repo,), {"tmp_dir": self._elsewhere.name}) if self._elsewhere else Repo
+            repo: Repo = kind(".", remote=self._remote, remote_config=honest, config=own, _wait_for_lock=True)
         if self._elsewhere is not None:
-            repo.lock, repo.tmp_dir = LockNoop(), self._elsewhere.name
+            repo.lock = LockNoop()
         return repo
 
     def _status(self, targets: list[str]) -> dict[str, Any]:
@@ -121,6 +127,15 @@ class Versions:
             self._repo = self._open()
             return self._status(targets)
         return stale
+
+
+@contextmanager
+def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
+    """In place of DVC's locks on paths: a file of process ids, which a kill may cut or leave behind, so that nothing works.
+
+    Those who make a generation own its chain, and commits take turns, by locks that die with their owner.
+    """
+    yield
 
 
 @contextmanager
