@@ -116,18 +116,48 @@ def test_the_answer_says_so_where_no_arm_collapsed_and_where_it_is_too_early(par
     assert headline(params, early, mad(params, early), pd.DataFrame())[0].startswith("Too early")
 
 
+def noted(*rows: tuple[str, str, int, float, int]) -> pd.DataFrame:
+    """Notes of steps in the order in which they were made: arm (of seed 0), step, generation, seconds, process."""
+    return pd.DataFrame(
+        [
+            {"chain": f"{arm}/seed0", "step": step, "generation": t, "seconds": each, "began": float(place), "pid": pid}
+            for place, (arm, step, t, each, pid) in enumerate(rows)
+        ]
+    )
+
+
 def test_seconds_are_those_after_generation_1_and_their_shares_of_the_steps(params):
     results = table(standard=[FLAT], sims=[FLAT])
-    seconds = [("standard", "train", 1, 0.0), ("standard", "train", 2, 3.0), ("standard", "sample", 2, 1.0)]
-    seconds += [("sims", "train", 1, 9.0), ("sims", "train", 2, 6.0), ("sims", "fine-tune", 2, 2.0)]
-    steps = pd.DataFrame(
-        [
-            {"chain": f"{arm}/seed0", "step": step, "generation": t, "seconds": each, "began": float(place), "pid": 1}
-            for place, (arm, step, t, each) in enumerate(seconds)
-        ]
+    steps = noted(
+        ("standard", "train", 1, 0.0, 1),
+        ("standard", "train", 2, 3.0, 1),
+        ("standard", "sample", 2, 1.0, 1),
+        ("sims", "train", 1, 9.0, 1),
+        ("sims", "train", 2, 6.0, 1),
+        ("sims", "fine-tune", 2, 2.0, 1),
     )
     rows = costs(params, results, steps).set_index("arm")
     assert rows.loc["sims", "seconds"] == 8
     assert rows.loc["sims", "times_seconds"] == 2
     assert rows.loc["standard", "train"] == 0.75
     assert np.isnan(rows.loc["standard", "fine-tune"])
+
+
+def test_seconds_are_those_of_the_generations_that_there_are_and_of_the_arms_own_steps(params):
+    former = [("standard", "train", t, 0.1, 1) for t in range(1, 41)]
+    other = ("standard", "fine-tune", 2, 50.0, 1)  # when the arm's strategy was another
+    begun = ("standard", "train", 4, 70.0, 2)
+    steps = noted(*former, other, ("standard", "train", 1, 0.0, 2), *(("standard", "train", t, 10.0, 2) for t in (2, 3)), begun)
+    latest = steps.drop_duplicates(["chain", "step", "generation"], keep="last")  # as `step_seconds` gives them
+    row = costs(params, table(standard=[FLAT[:3]]), latest).iloc[0]
+    assert row["seconds"] == 10
+    assert row["train"] == 1
+
+
+def test_seconds_leave_out_what_went_on_from_a_checkpoint_and_every_process_may_make_one_generation(params):
+    whole = [("standard", "train", t, 10.0, 1) for t in (2, 3)]
+    resumed = [("standard", "train", 4, 0.5, 2), ("standard", "train", 5, 12.0, 2)]
+    five = table(standard=[FLAT[:5]])
+    assert costs(params, five, noted(("standard", "train", 1, 0.0, 1), *whole, *resumed))["seconds"][0] == pytest.approx(32 / 3)
+    alone = noted(*(("standard", "train", t, 0.0 if t == 1 else 10.0, t) for t in range(1, 6)))
+    assert costs(params, five, alone)["seconds"][0] == 10
