@@ -24,6 +24,7 @@ from pipeline.reporting.animation import animation
 from pipeline.reporting.charts import charts, library
 from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
+from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
 from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
@@ -176,10 +177,3 @@ def _compute(rows: pd.DataFrame) -> list[dict[str, object]]:
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
     order = [*timetable.steps_of(rows), *(step for step in ("commit", "track") if step in wide.columns)]
     return wide[order].reset_index().to_dict("records")
-
-
-def figure_text(value: object) -> str:
-    """A number to three significant figures; blank where there is none."""
-    if not isinstance(value, int | float) or pd.isna(value):
-        return ""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.measures.intervals import Interval, bootstrap, log_slope
 from pipeline.params import Params
+from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.results import control_arm, plain_arm, tail
 
 MARGIN = 2.0
@@ -127,14 +128,14 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
     text = (
         f"{row['arm']} {WORDS[row['verdict']]}: its FID over the last {row['end_over']} of {row['generations']} generations, "
     )
-    text += f"{_n(row['end_mean'])}, is {_times(row, 'factor')} {unit}"
+    text += f"{figure_text(row['end_mean'])}, is {_times(row, 'factor')} {unit}"
     if row["growth"] != row["factor"]:  # else both are over the same generation 1
         text += f", and {_times(row, 'growth')} that of its own generation 1"
     return text
 
 
 def _times(row: dict[Any, Any], name: str) -> str:
-    return f"{_n(row[name])} times ({_n(row[f'{name}_low'])} to {_n(row[f'{name}_high'])})"
+    return f"{figure_text(row[name])} times ({figure_text(row[f'{name}_low'])} to {figure_text(row[f'{name}_high'])})"
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
@@ -172,8 +173,4 @@ def _unit_spread(params: Params, results: pd.DataFrame) -> str:
     if len(ratios) < 2:
         return ""
     many = f"{len(ratios)} independent trainings on real data alone"
-    return f" The control's {many} have {_n(ratios.min())} to {_n(ratios.max())} times their mean."
-
-
-def _n(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f" The control's {many} have {figure_text(ratios.min())} to {figure_text(ratios.max())} times their mean."

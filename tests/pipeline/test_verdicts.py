@@ -1,5 +1,6 @@
 """What the report says of made-up curves whose answer is known."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from pipeline.chains import Chain
 from pipeline.params import Params, load, parse
 from pipeline.reporting.costs import costs, evaluations
+from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.verdicts import headline, mad
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,3 +163,27 @@ def test_seconds_leave_out_what_went_on_from_a_checkpoint_and_every_process_may_
     assert costs(params, five, noted(("standard", "train", 1, 0.0, 1), *whole, *resumed))["seconds"][0] == pytest.approx(32 / 3)
     alone = noted(*(("standard", "train", t, 0.0 if t == 1 else 10.0, t) for t in range(1, 6)))
     assert costs(params, five, alone)["seconds"][0] == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.123456, "0.123"),
+        (999.4, "999"),
+        (999.7, "1000"),
+        (1234.5, "1234"),
+        (99_999.0, "99999"),
+        (123_456.0, "1.23e+05"),
+        (3.2e24, "3.2e+24"),
+    ],
+)
+def test_numbers_are_short_however_large(value: float, text: str) -> None:
+    assert figure_text(value) == text
+    assert figure_text(-value) == f"-{text}"
+
+
+def test_the_answer_of_a_diverged_arm_prints_no_endless_digits(params):
+    results = table(standard=[0.02 * 1e25 ** (GENERATIONS / 40)], sims=[FLAT], real=[FLAT])
+    said = headline(params, results, mad(params, results), pd.DataFrame())
+    assert "e+2" in said[0]
+    assert not re.search(r"\d{6}", " ".join(said))
