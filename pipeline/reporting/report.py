@@ -27,7 +27,7 @@ from pipeline.reporting.gallery import gallery
 from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
-from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
+from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, shown, summary
 from pipeline.revision import changed, commit
 
 PACKAGES = (
@@ -87,7 +87,8 @@ def write(
     write_bytes(folder / "samples.png", samples)
     if moving:
         write_bytes(folder / "collapse.gif", moving)
-    chains, table, steps = progress(params, results, longer), mad(params, results), step_seconds(layout)
+    chains, steps = progress(params, results, longer), step_seconds(layout)
+    table = mad(params, results, chains)
     write_json(folder / "summary.json", summary(table))
     for arm in params.arms:
         curve = results[results["arm"] == arm].groupby("generation")["fid"].mean()
@@ -103,7 +104,7 @@ def write(
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
-        mad=table.to_dict("records"),
+        mad=shown(table),
         meaning=MEANING,
         reference=reference_name(params, results),
         chains=_chains(chains, verdicts(params, results)),

@@ -11,7 +11,7 @@ from pipeline.chains import Chain
 from pipeline.params import Params, load, parse
 from pipeline.reporting.costs import costs, evaluations
 from pipeline.reporting.numerals import figure_text
-from pipeline.reporting.verdicts import headline, mad
+from pipeline.reporting.verdicts import headline, mad, reference_name, shown, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = np.arange(1, 41)
@@ -187,3 +187,94 @@ def test_the_answer_of_a_diverged_arm_prints_no_endless_digits(params):
     said = headline(params, results, mad(params, results), pd.DataFrame())
     assert "e+2" in said[0]
     assert not re.search(r"\d{6}", " ".join(said))
+
+
+def state(arm: str, seed: int, text: str = "complete") -> dict[str, object]:
+    return {"arm": arm, "seed": seed, "state": text}
+
+
+def test_an_arm_is_judged_by_its_seeds_that_are_long_enough_and_the_answer_says_by_how_many(params):
+    results = table(standard=[RISING, RISING[:3], RISING], sims=[FLAT], real=[FLAT, FLAT, FLAT])
+    states = [state("standard", 0), state("standard", 1, "failed: the loss is not finite"), state("standard", 2)]
+    rows = mad(params, results, states)
+    row = rows.set_index("arm").loc["standard"]
+    assert (row["verdict"], row["seeds"], row["chains"], row["generations"]) == ("collapsed", 2, 3, 40)
+    assert row["factor"] == pytest.approx(RISING[-10:].mean() / 0.02)
+    assert shown(rows)[0]["seeds"] == "2 of 3"
+    said = headline(params, results, rows, pd.DataFrame())
+    assert said[0].startswith(
+        "standard collapsed (MAD), judged by 2 of 3 seeds, without seed 1 (failed, 3 generations):"
+        " its FID over the last 10 of 40 generations, "
+    )
+
+
+def test_seeds_of_other_lengths_are_compared_over_the_generations_that_they_have_in_common(params):
+    long = np.concatenate([RISING, RISING[-1:].repeat(60)])
+    rows = mad(params, table(standard=[long, RISING, long[:60]], real=[FLAT, FLAT, FLAT]))
+    row = rows.set_index("arm").loc["standard"]
+    assert (row["seeds"], row["generations"], row["end_over"]) == (2, 60, 15)  # 40 are less than half of 100
+    assert row["left_out"] == "seed 1 (40 generations)"
+    assert row["end_mean"] == pytest.approx(RISING[-1])
+    assert row["slope_low"] == row["slope_high"]  # the two have the same generations
+
+
+def test_an_arm_that_cannot_be_judged_is_named_with_the_reason_and_nobody_says_that_none_has_collapsed(params):
+    results = table(standard=[FLAT[:3], FLAT[:1], FLAT[:5]], real=[FLAT, FLAT, FLAT])
+    states = [
+        state("standard", 0, "failed: x"),
+        state("standard", 1, "failed: y"),
+        state("standard", 2, "running, generation 6"),
+    ]
+    states += [state("sims", 0, "failed: the loss is not finite")] + [state("real", seed) for seed in range(3)]
+    rows = mad(params, results, states)
+    assert rows.set_index("arm")["verdict"].to_dict() == {"standard": "too early", "sims": "failed", "real": "stable"}
+    first, second = headline(params, results, rows, pd.DataFrame())
+    assert first.startswith("Too early")
+    assert second == (
+        "Not judged, without a chain of 8 generations: standard, seeds 0, 1 (failed, 1 to 3 generations) and seed 2 (running, 5"
+        " generations); sims, seed 0 (failed, no generation)."
+    )
+    some = pd.concat([table(sims=[FLAT]), results])
+    said = headline(params, some, mad(params, some, states[:3]), pd.DataFrame())
+    assert said[0] == "No arm that is judged has collapsed."
+    assert said[1].startswith("sims stayed stable")
+    assert said[2].startswith("Not judged, without a chain of 8 generations: standard, seeds 0, 1 (failed")
+
+
+def test_arms_that_failed_in_their_first_generation_are_in_the_table_and_the_summary_and_in_the_answer(params):
+    nothing = pd.DataFrame(columns=["arm", "seed", "generation", "fid"])
+    states = [state("standard", 0, "failed: x"), state("sims", 0, "not begun")]
+    rows = mad(params, nothing, states)
+    assert summary(rows) == {"standard": {"verdict": "failed"}, "sims": {"verdict": "too early"}}
+    said = " ".join(headline(params, nothing, rows, pd.DataFrame()))
+    assert "standard, seed 0 (failed, no generation); sims, seed 0 (not begun, no generation)" in said
+    begun = mad(params, nothing, [state("standard", 0, "not begun")])
+    assert headline(params, nothing, begun, pd.DataFrame()) == ["No generation is finished yet."]
+
+
+def test_without_a_reference_an_arm_is_held_against_its_own_generation_1_alone(params):
+    results = table(sims=[RISING, RISING])
+    rows = mad(params, results)
+    assert rows["verdict"][0] == "collapsed"
+    first, *others = headline(params, results, rows, pd.DataFrame())
+    growth = RISING[-10:].mean() / 0.02
+    assert f"is {growth:.3g} times ({growth:.3g} to {growth:.3g}) that of its own generation 1" in first
+    assert "nan" not in " ".join([first, *others, reference_name(params, results)])
+    assert mad(params, table(sims=[FLAT, FLAT]))["verdict"][0] == "stable"
+    assert mad(params, table(sims=[np.linspace(0.02, 0.035, 40)]))["verdict"][0] == "drifted"
+
+
+def test_the_answer_says_of_each_arm_where_its_interval_comes_from(params):
+    results = table(standard=[RISING, 2 * RISING, RISING], sims=[FLAT[:20]], real=[FLAT, FLAT, FLAT])
+    said = headline(params, results, mad(params, results), pd.DataFrame())[-1]
+    assert said.startswith(
+        "In brackets: 95 % intervals, by the bootstrap over 3 seeds, and rough with so few; for sims, of one seed only:"
+        " the 10th to the 90th percentile of the last 5 generations"
+    )
+    several = table(standard=[RISING] * 12, sims=[FLAT] * 10, real=[FLAT])
+    said = headline(params, several, mad(params, several), pd.DataFrame())[-1]
+    assert "by the bootstrap over 10 to 12 seeds." in said
+    single = table(standard=[RISING], sims=[FLAT[:20]], real=[FLAT])
+    said = headline(params, single, mad(params, single), pd.DataFrame())[-1]
+    assert "One seed only" in said
+    assert "of the last 5 to 10 generations" in said
