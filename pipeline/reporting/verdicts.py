@@ -63,8 +63,8 @@ def shown(table: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, float | str]]:
     """The verdicts of `mad` for `dvc metrics show` and `dvc exp show`: a few numbers an arm."""
-    shown = {"end_mean": "fid", "factor": "factor", "growth": "growth", "slope": "slope", "verdict": "verdict"}
-    rows = {row["arm"]: {shown[key]: row[key] for key in shown} for row in table.to_dict("records")}
+    keys = {"end_mean": "fid", "factor": "factor", "growth": "growth", "slope": "slope", "verdict": "verdict"}
+    rows = {row["arm"]: {name: row[key] for key, name in keys.items()} for row in table.to_dict("records")}
     return {str(arm): {key: value for key, value in row.items() if pd.notna(value)} for arm, row in rows.items()}
 
 
@@ -160,7 +160,7 @@ def reference_name(params: Params, results: pd.DataFrame) -> str:
         return f"that of the control {control} (real data alone, same budget)"
     if ((results["arm"] == plain) & (results["generation"] == 1)).any():
         return f"that of {plain}'s generation 1"
-    return f"a reference that is missing ({plain}'s generation 1, as there is no control)"
+    return f"a reference that is missing (there is no control yet, and no generation 1 of {plain})"
 
 
 def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: pd.DataFrame) -> list[str]:
@@ -186,9 +186,8 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
         return [early, *unjudged]
     order = list(WORDS)
     rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
-    sentences = (
-        [] if (judged["verdict"] == COLLAPSED).any() else [f"No arm {'that is judged ' if unjudged else ''}has collapsed."]
-    )
+    none = "No arm that is judged has collapsed." if unjudged else "No arm has collapsed."
+    sentences = [] if (judged["verdict"] == COLLAPSED).any() else [none]
     unit = reference_name(params, results)
     sentences += [_sentence(row, unit) + _cost(params, row, costs) + "." for row in rows]
     return [*sentences, *unjudged, _certainty(judged) + _unit_spread(params, results)]
@@ -198,9 +197,8 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
     text = f"{row['arm']} {WORDS[row['verdict']]}"
     if row["left_out"]:
         text += f", judged by {row['seeds']} of {row['chains']} seeds, without {row['left_out']}"
-    text += (
-        f": its FID over the last {row['end_over']} of {row['generations']} generations, {figure_text(row['end_mean'])}, is "
-    )
+    end = f"the last {row['end_over']} of {row['generations']} generations"
+    text += f": its FID over {end}, {figure_text(row['end_mean'])}, is "
     over_own = f"{_times(row, 'growth')} that of its own generation 1"
     if pd.isna(row["factor"]):
         return f"{text}{over_own}, which is all that there is to hold it against"
