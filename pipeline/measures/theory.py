@@ -4,6 +4,8 @@ A model that fits its training set exactly leaves two errors: the sampler's, whi
 finite samples. The recursions follow the first; the bound is about the second.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,32 +23,43 @@ KNOWN_LOOPS = "augmentation", "synthetic", "fresh", "accumulate", "accumulate-su
 """Those whose training sets are mixtures with shares that are known here; a loop of the user's own need not be."""
 
 
-def sampled_variance(
-    params: Params, variance: Floats, guided_by: Floats | None = None, w: float = 0.0, zeta: float = 1.0
-) -> Floats:
-    """The variance of what the sampler makes of exact denoisers of N(0, variance): shapes [D], an eigenvalue each.
+class Gaussian(NamedTuple):
+    """A mean [D] and a covariance [D, D], in the basis of the truth's eigenvectors."""
 
-    With `guided_by`, the variances of the auxiliary's Gaussian, the guidance is SIMS's, with w. The sampler is linear here: its
-    one factor is found by letting it work on 1. Finite steps make it differ from `variance`.
+    mean: Floats
+    covariance: Floats
+
+
+def sampled(
+    params: Params, learned: Gaussian, guided_by: Gaussian | None = None, w: float = 0.0, zeta: float = 1.0
+) -> Gaussian:
+    """What the sampler makes of the exact denoiser of `learned`.
+
+    With `guided_by`, the auxiliary's Gaussian, the guidance is SIMS's, with w; its covariance must have the eigenvectors of
+    `learned`. The sampler is affine here, and acts along each eigenvector alone: what it makes of 0 and of 1 is all of it.
+    Its finite steps change the covariance, and its finite sigma_max, where it begins around 0, draws the mean towards 0.
     """
     import torch
 
-    def exact(values: Floats) -> Denoise:
-        level = torch.from_numpy(values)
-        return lambda x, sigma: level / (level + sigma**2) * x
+    vectors = np.linalg.eigh(learned.covariance)[1]
 
-    denoise = exact(variance) if guided_by is None else sims(exact(variance), exact(guided_by), w)
+    def exact(gaussian: Gaussian) -> Denoise:
+        centre = torch.from_numpy(vectors.T @ gaussian.mean)
+        level = torch.from_numpy(np.diagonal(vectors.T @ gaussian.covariance @ vectors).copy())
+        return lambda x, sigma: centre + level / (level + sigma**2) * (x - centre)
+
+    denoise = exact(learned) if guided_by is None else sims(exact(learned), exact(guided_by), w)
     s = params.sampler
     sigmas = karras_sigmas(s.steps, s.sigma_min, s.sigma_max, s.rho)
-    factor = sample_heun(scaled(denoise, zeta), torch.ones(len(variance), dtype=torch.float64), sigmas).numpy()
-    squared: Floats = factor**2
-    return squared
+    probes = torch.stack([torch.zeros(len(vectors)), torch.ones(len(vectors))]).double()
+    at_zero, at_one = sample_heun(scaled(denoise, zeta), probes, sigmas).numpy()
+    return Gaussian(vectors @ at_zero, (vectors * (at_one - at_zero) ** 2) @ vectors.T)
 
 
 def predicted(params: Params, arm: str) -> Floats | None:
     """The Fréchet distance of every generation of an arm on a Gaussian, as an exact fit of D_t would give it: [generations].
 
-    Every loop is a mixture of covariances with known shares, and all share the truth's eigenvectors. None where there is no
+    Every loop is a mixture of Gaussians with known shares, of which a fit learns mean and covariance. None where there is no
     prediction: other data, an arm with a hook or another start, guidance auto, loops and strategies that it does not know.
     """
     section = params.arms[arm]
@@ -56,34 +69,41 @@ def predicted(params: Params, arm: str) -> Floats | None:
         return None
     source = dataset(params)
     assert isinstance(source, Points)
-    truth, vectors = np.linalg.eigh(source.truth.covariance)
+    variances, vectors = np.linalg.eigh(source.truth.covariance)
+    truth = Gaussian(vectors.T @ source.truth.mean, np.diag(variances))
     zeta = section.zeta or params.sampler.zeta
-    outputs: list[Floats] = []
+    outputs: list[Gaussian] = []
     for generation in range(1, params.length(arm) + 1):
-        learned = truth if generation == 1 else _mixed(params, arm, generation, truth, outputs)
-        output = sampled_variance(params, learned, zeta=zeta)
+        learned = truth if generation == 1 else _learned(params, arm, generation, truth, outputs)
+        output = sampled(params, learned, zeta=zeta)
         if section.strategy == "sims":
             assert isinstance(section.guidance, float | int)
-            output = sampled_variance(params, learned, output, section.guidance, zeta)
+            output = sampled(params, learned, output, section.guidance, zeta)
         outputs.append(output)
-    zero = np.zeros(len(truth))
-    return np.array([frechet(zero, (vectors * v) @ vectors.T, zero, source.truth.covariance) for v in outputs])
+    errors = [vectors @ (output.mean - truth.mean) for output in outputs]
+    covariances = [vectors @ output.covariance @ vectors.T for output in outputs]
+    zero = np.zeros(len(truth.mean))
+    return np.array([frechet(error, made, zero, source.truth.covariance) for error, made in zip(errors, covariances)])
 
 
-def _mixed(params: Params, arm: str, generation: int, truth: Floats, outputs: list[Floats]) -> Floats:
-    """The covariance of D_t, by the shares of real and remembered samples in it."""
+def _learned(params: Params, arm: str, generation: int, truth: Gaussian, outputs: list[Gaussian]) -> Gaussian:
+    """Mean and covariance of D_t, by the shares of real and remembered samples in it."""
     section = params.arms[arm]
-    earlier = remembered(params, Chain(arm, 0), generation)
-    counts = {index: params.handed_on(arm, index) for index in earlier}
-    made = sum((count * outputs[index - 1] for index, count in counts.items()), np.zeros(len(truth)))
-    n_made = sum(counts.values())
-    n_real = {"real": 1, "synthetic": 0}.get(section.loop, params.data.n_real)
     if section.loop == "real":
         return truth
-    if section.synthetic_share is not None:
-        return (1 - section.synthetic_share) * truth + section.synthetic_share * made / n_made
-    mixed: Floats = (n_real * truth + made) / (n_real + n_made)
-    return mixed
+    counts = {index: params.handed_on(arm, index) for index in remembered(params, Chain(arm, 0), generation)}
+    made, n_made = [outputs[index - 1] for index in counts], sum(counts.values())
+    share = section.synthetic_share
+    if share is None:
+        share = 1.0 if section.loop == "synthetic" else n_made / (params.data.n_real + n_made)
+    return _mixed([1 - share, *(share * count / n_made for count in counts.values())], [truth, *made])
+
+
+def _mixed(shares: list[float], parts: list[Gaussian]) -> Gaussian:
+    """Mean and covariance of a mixture: the mean covariance, and the covariance of the means (the law of total variance)."""
+    mean = np.sum([share * part.mean for share, part in zip(shares, parts)], axis=0)
+    spread = [share * (part.covariance + np.outer(part.mean - mean, part.mean - mean)) for share, part in zip(shares, parts)]
+    return Gaussian(mean, np.sum(spread, axis=0))
 
 
 def accumulation_bound(generations: int) -> float:

@@ -13,6 +13,8 @@ from pipeline.reporting.results import COUNTS, Yardsticks, control_arm
 GREEN, GREY = "#2c9a46", "#808080"
 COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8f8c1e", "#1497a8")
 """Each with a contrast of at least 3.3 against white and against the page's dark background."""
+REACH = 100.0
+"""A logarithmic axis first shows predictions up to so many times the largest of what was measured."""
 NO_METRICS = ("seed", "generation", "images_seen", "nfe", "selection_n")
 """Numeric columns that are no measurements of samples; no more are counts, n_*."""
 Trace = dict[str, Any]
@@ -38,12 +40,13 @@ def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dic
 def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) -> dict[str, Any]:
     control, colours = control_arm(params), iter(COLOURS * len(params.arms))
     traces: list[Trace] = []
+    foreseen: list[Trace] = []
     for arm, of_arm in results.groupby("arm", sort=False):
         colour = GREEN if arm == control else next(colours)
         if of_arm[name].notna().any():
-            traces += _arm_traces(str(arm), of_arm, name, colour)
-            if name == "fid":
-                traces += _prediction(params, str(arm), colour)
+            prediction = _prediction(params, str(arm), colour) if name == "fid" else []
+            traces += _arm_traces(str(arm), of_arm, name, colour) + prediction
+            foreseen += prediction
     if name == "fid":
         traces += _lines(marks, results)
     elif name in marks.floors:
@@ -59,14 +62,19 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
         "name": name,
         "label": label,
         "traces": traces,
-        "range": _log_range(values, marks, name) if positive else None,
+        "range": _log_range(values, foreseen, marks, name) if positive else None,
     } | may
 
 
-def _log_range(values: "pd.Series[float]", marks: Yardsticks, name: str) -> list[float]:
-    """What a logarithmic axis first shows, as powers of ten: all that was measured, and the floor; not a prediction below."""
+def _log_range(values: "pd.Series[float]", foreseen: list[Trace], marks: Yardsticks, name: str) -> list[float]:
+    """What a logarithmic axis first shows, as powers of ten: all that was measured, the floor, and predictions up to `REACH`.
+
+    Not those below, which may come near 0.
+    """
     low = min(values.min(), marks.floor if name == "fid" else max(marks.floors.get(name, np.inf), 0) or np.inf)
-    return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(values.max() * 1.3)), 4)]
+    above = max((y for trace in foreseen for y in trace["y"] if y is not None), default=0.0)
+    high = max(values.max(), min(above, REACH * values.max()))
+    return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(high * 1.3)), 4)]
 
 
 def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[Trace]:

@@ -12,6 +12,7 @@ from pipeline.params import Params
 from pipeline.reporting.results import plain_arm
 from pipeline.reporting.timetable import steps_of, timings
 from pipeline.steps import CANDIDATES, Job
+from pipeline.strategies import STRATEGIES
 
 AMOUNTS = {"images_seen": "times_images", "evaluations": "times_evaluations", "nfe": "times_nfe", "seconds": "times_seconds"}
 
@@ -25,16 +26,13 @@ def step_seconds(layout: Layout) -> pd.DataFrame:
 def costs(params: Params, results: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """A row an arm: means a generation of images_seen, evaluations and seconds, times_* of the plain arm's, share a step.
 
-    Beside it nfe, the evaluations that one sample of the output takes. Generation 1 is left out of the seconds where there are
-    others: its base model is trained once for all arms. Seconds are missing where nothing was measured, as after `dvc pull`.
+    Beside it nfe, the evaluations that one sample of the output takes. Seconds are those of the generations in `results`;
+    missing where nothing was measured, as after `dvc pull`.
     """
     computing = steps_of(steps)
-    arms = steps["chain"].str.split("/").str[0]
     rows = []
     for arm, of_arm in results.groupby("arm", sort=False):
-        mine = steps[(arms == arm) & steps["step"].isin(computing)]
-        later = mine[mine["generation"] > 1]
-        mine = later if len(later) else mine
+        mine = _typical(_noted(of_arm, steps[steps["step"].isin(STRATEGIES[params.arms[str(arm)].strategy].steps)]))
         sums = mine.groupby("step")["seconds"].sum()
         made = len(mine[["chain", "generation"]].drop_duplicates())
         row = {"arm": arm, "images_seen": _mean(of_arm, "images_seen"), "nfe": _mean(of_arm, "nfe")}
@@ -60,6 +58,24 @@ def evaluations(params: Params, chain: Chain, generation: int, nfe: int) -> int:
     tried = (job.arm.candidates or CANDIDATES) if job.arm.guidance == "auto" else []
     networks = sum(job.strategy.networks if w else 1 for w in tried)
     return job.n_candidates * nfe + job.n_drawn * each + SELECTION_SAMPLES * networks * each
+
+
+def _noted(of_arm: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps of an arm's generations that are in its results: notes of other params, and of failures, are left out."""
+    made = {(str(chain), generation) for chain, generation, _ in _generations(of_arm)}
+    return steps[[each in made for each in zip(steps["chain"], steps["generation"])]] if len(steps) else steps
+
+
+def _typical(steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps of generations that were made whole by one process, where there are any; else of those after the first.
+
+    Generation 1 takes a base model that is trained once for all arms. The one that a later process of the chain begins with may
+    go on from a checkpoint, of which only the rest is noted: a step that is stopped leaves no note, and one that was finished
+    before its generation was stopped is soon done again.
+    """
+    continued = steps[steps["generation"] > steps.groupby(["chain", "pid"])["generation"].transform("min")]
+    later = steps[steps["generation"] > 1]
+    return next((rows for rows in (continued, later) if len(rows)), steps)
 
 
 def _generations(of_arm: pd.DataFrame) -> list[tuple[Chain, int, int]]:

@@ -24,9 +24,10 @@ from pipeline.reporting.animation import animation
 from pipeline.reporting.charts import charts, library
 from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
+from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
-from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, summary
+from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, shown, summary
 from pipeline.revision import changed, commit
 
 PACKAGES = (
@@ -86,7 +87,8 @@ def write(
     write_bytes(folder / "samples.png", samples)
     if moving:
         write_bytes(folder / "collapse.gif", moving)
-    chains, table, steps = progress(params, results, longer), mad(params, results), step_seconds(layout)
+    chains, steps = progress(params, results, longer), step_seconds(layout)
+    table = mad(params, results, chains)
     write_json(folder / "summary.json", summary(table))
     for arm in params.arms:
         curve = results[results["arm"] == arm].groupby("generation")["fid"].mean()
@@ -102,7 +104,7 @@ def write(
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
-        mad=table.to_dict("records"),
+        mad=shown(table),
         meaning=MEANING,
         reference=reference_name(params, results),
         chains=_chains(chains, verdicts(params, results)),
@@ -176,10 +178,3 @@ def _compute(rows: pd.DataFrame) -> list[dict[str, object]]:
     wide = rows.pivot_table(index="chain", columns="step", values="seconds", aggfunc="sum", fill_value=0.0)
     order = [*timetable.steps_of(rows), *(step for step in ("commit", "track") if step in wide.columns)]
     return wide[order].reset_index().to_dict("records")
-
-
-def figure_text(value: object) -> str:
-    """A number to three significant figures; blank where there is none."""
-    if not isinstance(value, int | float) or pd.isna(value):
-        return ""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

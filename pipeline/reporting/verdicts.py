@@ -1,5 +1,7 @@
 """Did an arm go MAD? The verdict of every arm, and the report's answer in words, both from the results alone."""
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,72 +10,126 @@ from numpy.typing import NDArray
 
 from pipeline.measures.intervals import Interval, bootstrap, log_slope
 from pipeline.params import Params
+from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.results import control_arm, plain_arm, tail
 
 MARGIN = 2.0
 """Trainings on the same real data differ among themselves by about this factor: less is no collapse."""
-COLLAPSED, UNCLEAR, DRIFTED, STABLE, EARLY = "collapsed", "unclear", "drifted", "stable", "too early"
+COLLAPSED, UNCLEAR, DRIFTED, STABLE, EARLY, FAILED = "collapsed", "unclear", "drifted", "stable", "too early", "failed"
 WORDS = {
     COLLAPSED: "collapsed (MAD)",
     UNCLEAR: "is worse, but not clearly",
     DRIFTED: f"drifted, by less than {MARGIN:g} times",
     STABLE: "stayed stable",
 }
+"""The verdicts; the other two say why there is none."""
 ENOUGH = 8
 """Generations whose end (a quarter) is more than one."""
 TINY = 1e-12
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
 MEANING = (
-    f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference, its interval lies above 1, and the"
-    f" curve rises; unclear: more, but without the one or the other; drifted: at most {MARGIN:g} times, but"
-    f" both intervals lie above 1 and the curve rises; stable: none of these; too early: fewer than {ENOUGH} generations"
+    f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference (the arm's own generation 1 where"
+    " that is missing), its interval lies above 1, and the curve rises; unclear: more, but without the one or the other;"
+    f" drifted: at most {MARGIN:g} times, but both intervals lie above 1 and the curve rises; stable: none of these; too early:"
+    f" no chain has {ENOUGH} generations; failed: the same, and every chain has failed. Seeds with fewer than {ENOUGH}"
+    " generations, or with less than half of the longest chain's, are left out; all is over the generations that the others"
+    " have in common"
 )
+Floats = NDArray[np.float64]
+State = dict[str, Any]
+"""How far a chain is: a row of `pipeline.reporting.progress.progress`."""
 
 
-def mad(params: Params, results: pd.DataFrame) -> pd.DataFrame:
-    """A row an arm: its verdict, and what it rests on.
+def mad(params: Params, results: pd.DataFrame, states: Sequence[State] = ()) -> pd.DataFrame:
+    """A row an arm, also where it has no generation but a state: its verdict, and what it rests on.
 
     slope: of log10 FID over the generations by least squares, the mean over the seeds. factor: the mean FID of the end over
     the reference, which is the control's mean FID (generation 1 of the plain arm where there is no control) of the same seed.
     growth: the same over the arm's own generation 1. Each with _low and _high: a 95 % bootstrap interval over seeds; with one
     seed the slope has none, and the others give the 10th and 90th percentile of the chain's end, if that is more than one.
+
+    seeds: how many are compared, of so many chains, over so many generations, which each of them has; left_out: the others, in
+    words; all of them where none is long enough for a verdict.
     """
-    return pd.DataFrame([_row(params, results, str(arm), of_arm) for arm, of_arm in results.groupby("arm", sort=False)])
+    named = {*results["arm"], *(state["arm"] for state in states)}
+    return pd.DataFrame([_row(params, results, arm, states) for arm in params.arms if arm in named])
+
+
+def shown(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The rows of `mad` for the page, with the number of chains beside that of the seeds that the verdict is of."""
+    rows = table.to_dict("records")
+    return [row | {"seeds": f"{row['seeds']} of {row['chains']}"} if row["seeds"] < row["chains"] else row for row in rows]
 
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, float | str]]:
     """The verdicts of `mad` for `dvc metrics show` and `dvc exp show`: a few numbers an arm."""
-    shown = {"end_mean": "fid", "factor": "factor", "growth": "growth", "slope": "slope", "verdict": "verdict"}
-    rows = {row["arm"]: {shown[key]: row[key] for key in shown} for row in table.to_dict("records")}
+    keys = {"end_mean": "fid", "factor": "factor", "growth": "growth", "slope": "slope", "verdict": "verdict"}
+    rows = {row["arm"]: {name: row[key] for key, name in keys.items()} for row in table.to_dict("records")}
     return {str(arm): {key: value for key, value in row.items() if pd.notna(value)} for arm, row in rows.items()}
 
 
-def _row(params: Params, results: pd.DataFrame, arm: str, of_arm: pd.DataFrame) -> dict[str, Any]:
-    curves = [chain.sort_values("generation")["fid"].to_numpy() for _, chain in of_arm.groupby("seed", sort=False)]
-    units = _references(params, results, of_arm["seed"].unique().tolist())
-    length = min(map(len, curves))
-    row: dict[str, Any] = {"arm": arm, "seeds": len(curves), "generations": length, "control": arm == control_arm(params)}
-    row["end_mean"] = float(np.mean([tail(curve).mean() for curve in curves]))
-    row["end_over"] = len(tail(curves[0]))
-    slope = Interval(np.nan, np.nan, np.nan)
-    if length > 1:
-        stacked = np.array([curve[:length] for curve in curves]).clip(min=TINY)
-        slope = bootstrap(stacked, log_slope) if len(curves) > 1 else Interval(log_slope(stacked), np.nan, np.nan)
-    factor = _ratio(curves, units)
-    growth = _ratio(curves, np.array([curve[0] for curve in curves]))
+def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State]) -> dict[str, Any]:
+    of_arm = results[results["arm"] == arm]
+    chains = {seed: chain.sort_values("generation")["fid"].to_numpy() for seed, chain in of_arm.groupby("seed", sort=False)}
+    state = {each["seed"]: str(each["state"]) for each in states if each["arm"] == arm}
+    compared, enough = _compared(chains), max(map(len, chains.values()), default=0) >= ENOUGH
+    without = [seed for seed in (state or chains) if not enough or seed not in compared]
+    row: dict[str, Any] = {"arm": arm, "seeds": len(compared), "chains": len(state or chains)}
+    row |= {"control": arm == control_arm(params), "left_out": _left_out(without, chains, state)}
+    curves = np.array(list(compared.values()))
+    slope, factor, growth = UNKNOWN, UNKNOWN, UNKNOWN
+    if len(curves):
+        row |= {"generations": curves.shape[1], "end_mean": float(_ends(curves).mean()), "end_over": len(tail(curves[0]))}
+        factor, growth = _ratio(curves, _references(params, results, list(compared))), _ratio(curves, curves[:, 0])
+        slope = _slope(curves)
+    else:
+        row |= {"generations": 0, "end_mean": np.nan, "end_over": 0}
     for name, interval in (("slope", slope), ("factor", factor), ("growth", growth)):
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row | {"verdict": _verdict(length, slope.value > 0, factor, growth)}
+    if enough:
+        return row | {"verdict": _verdict(slope.value > 0, factor, growth)}
+    over = bool(state) and all(each.startswith("failed") for each in state.values())
+    return row | {"verdict": FAILED if over else EARLY}
 
 
-def _verdict(generations: int, rises: bool, factor: Interval, growth: Interval) -> str:
-    if generations < ENOUGH:
-        return EARLY
-    if factor.value > MARGIN:
-        return COLLAPSED if factor.low > 1 and rises else UNCLEAR
-    return DRIFTED if min(factor.low, growth.low) > 1 and rises else STABLE
+def _compared(chains: dict[int, Floats]) -> dict[int, Floats]:
+    """The chains that are long enough beside the longest one, over the generations that they have in common."""
+    longest = max(map(len, chains.values()), default=0)
+    least = max(ENOUGH, longest / 2) if longest >= ENOUGH else 1
+    chosen = {seed: chain for seed, chain in chains.items() if len(chain) >= least}
+    length = min(map(len, chosen.values()), default=0)
+    return {seed: chain[:length] for seed, chain in chosen.items()}
 
 
-def _references(params: Params, results: pd.DataFrame, seeds: list[int]) -> NDArray[np.float64]:
+def _slope(curves: Floats) -> Interval:
+    if curves.shape[1] < 2:
+        return UNKNOWN
+    clipped = curves.clip(min=TINY)
+    return bootstrap(clipped, log_slope) if len(curves) > 1 else Interval(log_slope(clipped), np.nan, np.nan)
+
+
+def _left_out(seeds: list[int], chains: dict[int, Floats], state: dict[int, str]) -> str:
+    """Seeds by what became of them, as in "seeds 2, 3 (failed, 1 to 4 generations) and seed 4 (not begun, no generation)"."""
+    alike: dict[str, list[int]] = {}
+    for seed in seeds:
+        alike.setdefault(re.split("[:,]", state.get(seed, ""))[0], []).append(seed)
+    texts = []
+    for became, group in alike.items():
+        made = [len(chains.get(seed, ())) for seed in group]
+        number = "no generation" if max(made) == 0 else f"{_span(made)} generation{'s' * (max(made) > 1)}"
+        names = f"seed{'s' * (len(group) > 1)} {', '.join(map(str, group))}"
+        texts.append(f"{names} ({became}, {number})" if became else f"{names} ({number})")
+    return " and ".join(texts)
+
+
+def _verdict(rises: bool, factor: Interval, growth: Interval) -> str:
+    held = growth if np.isnan(factor.value) else factor
+    if held.value > MARGIN:
+        return COLLAPSED if held.low > 1 and rises else UNCLEAR
+    return DRIFTED if held.low > 1 and growth.low > 1 and rises else STABLE
+
+
+def _references(params: Params, results: pd.DataFrame, seeds: list[int]) -> Floats:
     """The FID that each seed's end is held against; the mean over all seeds for a seed that has none."""
     control = results[results["arm"] == control_arm(params)]
     if control.empty:
@@ -82,27 +138,35 @@ def _references(params: Params, results: pd.DataFrame, seeds: list[int]) -> NDAr
     return np.array([by_seed.get(seed, by_seed.mean()) for seed in seeds], dtype=np.float64).clip(min=TINY)
 
 
-def _ratio(curves: list[NDArray[np.float64]], units: NDArray[np.float64]) -> Interval:
+def _ratio(curves: Floats, units: Floats) -> Interval:
     """The mean of the chains' ends over the mean of their units, with its interval."""
-    ends = np.array([tail(curve).mean() for curve in curves])
-    pairs = np.stack([ends, units.clip(min=TINY)], axis=1)
+    pairs = np.stack([_ends(curves), units.clip(min=TINY)], axis=1)
     if len(curves) > 1:
         return bootstrap(pairs, lambda picked: float(picked[:, 0].mean() / picked[:, 1].mean()))
     end = tail(curves[0])
     low, high = np.quantile(end, [0.1, 0.9]) / pairs[0, 1] if len(end) > 1 else (np.nan, np.nan)
-    return Interval(float(ends[0] / pairs[0, 1]), float(low), float(high))
+    return Interval(float(pairs[0, 0] / pairs[0, 1]), float(low), float(high))
+
+
+def _ends(curves: Floats) -> Floats:
+    """The mean of each chain's end: curves [seeds, generations]."""
+    return np.array([tail(curve).mean() for curve in curves])
 
 
 def reference_name(params: Params, results: pd.DataFrame) -> str:
     """What `factor` divides by, in words."""
-    control = control_arm(params)
+    control, plain = control_arm(params), plain_arm(params)
     if control is not None and (results["arm"] == control).any():
         return f"that of the control {control} (real data alone, same budget)"
-    return f"that of {plain_arm(params)}'s generation 1"
+    if ((results["arm"] == plain) & (results["generation"] == 1)).any():
+        return f"that of {plain}'s generation 1"
+    return f"a reference that is missing (there is no control yet, and no generation 1 of {plain})"
 
 
 def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: pd.DataFrame) -> list[str]:
     """The answer in a few sentences: which arm collapsed, by what factor, how certain that is, and what not to collapse cost.
+
+    Arms that are not judged are named, with the reason.
 
     Args:
         params: the experiment.
@@ -110,31 +174,42 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
         table: of `mad`.
         costs: of `pipeline.reporting.costs.costs`.
     """
-    if table.empty:
+    if results.empty and (table.empty or (table["verdict"] == EARLY).all()):
         return ["No generation is finished yet."]
-    judged = table[~table["control"] & (table["verdict"] != EARLY)] if len(params.arms) > 1 else table
-    if judged.empty or (judged["verdict"] == EARLY).all():
-        return [f"Too early for a verdict, which takes {ENOUGH} generations of a chain; {len(results)} are finished in all."]
+    asked = table[~table["control"] | (table["seeds"] == 0)] if len(params.arms) > 1 else table
+    has_verdict = asked["verdict"].isin(list(WORDS))
+    judged, pending = asked[has_verdict], asked[~has_verdict]
+    without = "; ".join(f"{row['arm']}, {row['left_out']}" for row in pending.to_dict("records"))
+    unjudged = [f"Not judged, without a chain of {ENOUGH} generations: {without}."] if without else []
+    if judged.empty:
+        early = f"Too early for a verdict, which takes {ENOUGH} generations of a chain; {len(results)} are finished in all."
+        return [early, *unjudged]
     order = list(WORDS)
     rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
-    sentences = [] if (judged["verdict"] == COLLAPSED).any() else ["No arm has collapsed."]
+    none = "No arm that is judged has collapsed." if unjudged else "No arm has collapsed."
+    sentences = [] if (judged["verdict"] == COLLAPSED).any() else [none]
     unit = reference_name(params, results)
     sentences += [_sentence(row, unit) + _cost(params, row, costs) + "." for row in rows]
-    return [*sentences, _certainty(judged) + _unit_spread(params, results)]
+    return [*sentences, *unjudged, _certainty(judged) + _unit_spread(params, results)]
 
 
 def _sentence(row: dict[Any, Any], unit: str) -> str:
-    text = (
-        f"{row['arm']} {WORDS[row['verdict']]}: its FID over the last {row['end_over']} of {row['generations']} generations, "
-    )
-    text += f"{_n(row['end_mean'])}, is {_times(row, 'factor')} {unit}"
-    if row["growth"] != row["factor"]:  # else both are over the same generation 1
-        text += f", and {_times(row, 'growth')} that of its own generation 1"
-    return text
+    text = f"{row['arm']} {WORDS[row['verdict']]}"
+    if row["left_out"]:
+        text += f", judged by {row['seeds']} of {row['chains']} seeds, without {row['left_out']}"
+    end = f"the last {row['end_over']} of {row['generations']} generations"
+    text += f": its FID over {end}, {figure_text(row['end_mean'])}, is "
+    over_own = f"{_times(row, 'growth')} that of its own generation 1"
+    if pd.isna(row["factor"]):
+        return f"{text}{over_own}, which is all that there is to hold it against"
+    text += f"{_times(row, 'factor')} {unit}"
+    same = row["growth"] == row["factor"]  # both are over the same generation 1
+    return text if same else f"{text}, and {over_own}"
 
 
 def _times(row: dict[Any, Any], name: str) -> str:
-    return f"{_n(row[name])} times ({_n(row[f'{name}_low'])} to {_n(row[f'{name}_high'])})"
+    value, low, high = (figure_text(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return f"{value} times ({low} to {high})" if low else f"{value} times"
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
@@ -157,12 +232,20 @@ def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:
 
 def _certainty(judged: pd.DataFrame) -> str:
     """Where the numbers in brackets come from."""
-    seeds, over = int(judged["seeds"].min()), int(judged["end_over"].max())
-    if seeds > 1:
-        few = ", and rough with so few" if seeds < 10 else ""
-        return f"In brackets: 95 % intervals, by the bootstrap over {seeds} seeds{few}."
-    within = f"the 10th to the 90th percentile of the last {over} generations, which is the spread within a chain"
-    return f"One seed only, so no interval over seeds; in brackets: {within}."
+    several, single = judged[judged["seeds"] > 1], judged[judged["seeds"] == 1]
+    last = f"the last {_span(single['end_over'])} generations"
+    within = f"the 10th to the 90th percentile of {last}, which is the spread within a chain"
+    if several.empty:
+        return f"One seed only, so no interval over seeds; in brackets: {within}."
+    few = ", and rough with so few" if several["seeds"].min() < 10 else ""
+    text = f"In brackets: 95 % intervals, by the bootstrap over {_span(several['seeds'])} seeds{few}"
+    return f"{text}; for {', '.join(single['arm'])}, of one seed only: {within}." if len(single) else f"{text}."
+
+
+def _span(counts: Iterable[int]) -> str:
+    """As in "3", or in "3 to 5"."""
+    several = sorted(set(counts))
+    return " to ".join(map(str, [several[0], several[-1]][: len(several)])) if several else ""
 
 
 def _unit_spread(params: Params, results: pd.DataFrame) -> str:
@@ -172,8 +255,4 @@ def _unit_spread(params: Params, results: pd.DataFrame) -> str:
     if len(ratios) < 2:
         return ""
     many = f"{len(ratios)} independent trainings on real data alone"
-    return f" The control's {many} have {_n(ratios.min())} to {_n(ratios.max())} times their mean."
-
-
-def _n(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f" The control's {many} have {figure_text(ratios.min())} to {figure_text(ratios.max())} times their mean."

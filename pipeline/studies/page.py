@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.errors import BadInput
 from pipeline.files import write_bytes, write_text
 from pipeline.reporting.figures import png
-from pipeline.reporting.report import STUDIES, figure_text
+from pipeline.reporting.numerals import figure_text
+from pipeline.reporting.report import STUDIES
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.study import Study, Summary
 

@@ -13,6 +13,7 @@ MORE_CODE = {"control": ("pipeline/studies/attribute.py",)}
 PAGE_CODE = (
     "pipeline/measures/intervals.py",
     "pipeline/reporting/figures.py",
+    "pipeline/reporting/numerals.py",
     "pipeline/reporting/report.py",
     "pipeline/studies/optimum.py",
     "pipeline/studies/page.html",

@@ -162,6 +162,20 @@ def test_what_a_chain_lacks_is_seen_in_the_table_and_the_answer_is_called_prelim
     assert "<td>3 / 4</td>" in page
 
 
+def test_an_arm_whose_chains_all_failed_at_once_is_in_the_answer_and_in_the_table(small):
+    for seed in range(2):
+        chain = small.folder / f"runs/smoke/sims/seed{seed}"
+        shutil.rmtree(chain)
+        chain.mkdir()
+        (chain / "failure.txt").write_text("the loss is not finite")
+    with chdir(small.folder):
+        page = report.build(load(Path("params.yaml"))).read_text()
+    answer, verdicts = page.partition("</section>")[0], page.partition('id="verdicts"')[2].partition("</table>")[0]
+    assert "sims, seeds 0, 1 (failed, no generation)" in answer
+    assert '<td>sims</td><td class="failed">failed</td><td>0 of 2</td>' in verdicts
+    assert "nan" not in verdicts
+
+
 def test_what_params_say_is_escaped_and_a_page_that_is_not_watched_does_not_reload_itself(small):
     small.edit("experiment: smoke", "remote: <script>alert(1)</script>\nexperiment: smoke")
     with chdir(small.folder):

@@ -160,6 +160,13 @@ def test_points_are_runs_of_mlflow_once_and_another_run_where_their_rows_have_ch
 def test_a_studys_page_depends_on_what_draws_it(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(ROOT)
     page = recipe(load_study("control")).partition("  page:")[2]
-    for path in ("measures/intervals.py", "reporting/figures.py", "studies/page.html", "studies/control.py"):
+    drawing = (
+        "measures/intervals.py",
+        "reporting/figures.py",
+        "reporting/numerals.py",
+        "studies/page.html",
+        "studies/control.py",
+    )
+    for path in drawing:
         assert f"    - pipeline/{path}\n" in page
     assert "pipeline/studies/attribute.py" in recipe(load_study("control")).partition("  page:")[0]

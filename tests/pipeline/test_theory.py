@@ -1,12 +1,13 @@
 """Measurement beside theory: loops of exact Gaussian fits, through the real mixing code and the real sampler."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from models.guidance import sims
+from models.guidance import scaled, sims
 from models.sampler import karras_sigmas, latents, sample_heun
 from pipeline.chains import Chain, remembered
 from pipeline.datasets import Points, dataset
@@ -14,6 +15,7 @@ from pipeline.measures.metrics import frechet, moments
 from pipeline.measures.theory import accumulation_bound, complement_share, mixture_share, predicted
 from pipeline.mixing import LOOPS, Array, Loop, Sources
 from pipeline.params import Params, load, parse
+from pipeline.sections import GaussianData
 from pipeline.studies.attribute import Attribute
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +24,10 @@ N = 20_000
 GENERATIONS = 12
 
 
-def experiment(loop: str, **keys: object) -> Params:
+def experiment(loop: str, mean: tuple[float, float] = (0.0, 0.0), **keys: object) -> Params:
     raw = load(ROOT / "presets" / "gaussian.yaml").model_dump(exclude_unset=True)
     raw["data"]["n_real"], raw["n_synthetic"], raw["generations"] = N, N, GENERATIONS
+    raw["data"]["mean"] = list(mean)
     raw["arms"] = {"arm": {"loop": loop, "strategy": "standard"} | keys}
     return parse(raw)
 
@@ -39,26 +42,45 @@ def exact(covariance: np.ndarray, mean: np.ndarray):  # type: ignore[no-untyped-
     return denoise
 
 
-def measured(params: Params) -> list[float]:
-    """The loop with models that fit a Gaussian to D_t exactly: only finite samples and the sampler err."""
+def standardised(draws: np.ndarray) -> np.ndarray:
+    """The draws moved so that their own mean is 0 and their own covariance 1."""
+    mean, covariance = moments(draws)
+    return np.linalg.solve(np.linalg.cholesky(covariance), (draws - mean).T).T
+
+
+def measured(params: Params, moved: Callable[[np.ndarray], np.ndarray] = np.asarray) -> list[float]:
+    """The loop with models that fit a Gaussian to D_t exactly: only finite samples and the sampler err.
+
+    `moved` may take the error of finite samples from the normal numbers that all is drawn from.
+    """
     arm, s = params.arms["arm"], params.sampler
+    zeta = arm.zeta or s.zeta
+    assert isinstance(params.data, GaussianData)
+    truth = np.array(params.data.mean)
     sigmas = karras_sigmas(s.steps, s.sigma_min, s.sigma_max, s.rho)
     rng = np.random.default_rng(1)
-    real = rng.multivariate_normal(np.zeros(2), TRUTH, N)
+
+    def of_the_truth() -> np.ndarray:
+        return truth + moved(rng.standard_normal((N, 2))) @ np.linalg.cholesky(TRUTH).T
+
+    def noise(seed: int) -> torch.Tensor:
+        return torch.from_numpy(moved(latents(seed, 0, N, (2,)).double().numpy()))
+
+    real = of_the_truth()
     outputs: list[Array] = []
     for generation in range(1, GENERATIONS + 1):
         history = [outputs[index - 1] for index in remembered(params, Chain("arm", 0), generation)]
-        sources = Sources(real, history, lambda: rng.multivariate_normal(np.zeros(2), TRUTH, N), rng, arm.synthetic_share)
+        sources = Sources(real, history, of_the_truth, rng, arm.synthetic_share)
         data = real if generation == 1 else LOOPS[arm.loop].mix(sources)
         mean, covariance = moments(data)
         base = exact(covariance, mean)
         denoise = base
         if arm.strategy == "sims":
-            drawn = sample_heun(base, latents(1000 + generation, 0, N, (2,)).double(), sigmas).numpy()
+            drawn = sample_heun(scaled(base, zeta), noise(1000 + generation), sigmas).numpy()
             drawn_mean, drawn_covariance = moments(drawn)
             denoise = sims(base, exact(drawn_covariance, drawn_mean), float(arm.guidance or 0))
-        outputs.append(sample_heun(denoise, latents(generation, 0, N, (2,)).double(), sigmas).numpy())
-    return [frechet(*moments(output), np.zeros(2), TRUTH) for output in outputs]
+        outputs.append(sample_heun(scaled(denoise, zeta), noise(generation), sigmas).numpy())
+    return [frechet(*moments(output), truth, TRUTH) for output in outputs]
 
 
 PLAIN = ("augmentation", {})
@@ -91,6 +113,32 @@ def test_measured_curves_follow_their_own_predictions_and_no_others(
     found = np.sqrt(measured(params))
     np.testing.assert_allclose(found, np.sqrt(theory), atol=tolerance)
     assert abs(found[-1] - np.sqrt(other[-1])) > 1.5 * tolerance
+
+
+@pytest.mark.parametrize(
+    ("loop", "keys", "tolerance"),
+    [
+        (*PLAIN, 1e-4),
+        ("augmentation", {"strategy": "sims", "guidance": 0.5}, 1e-4),
+        ("augmentation", {"memory": 3, "zeta": 1.1}, 1e-4),
+        ("synthetic", {"memory": 2}, 1e-4),
+        ("fresh", {}, 1e-4),
+        ("accumulate", {}, 1e-4),
+        ("accumulate-subsample", {}, 0.06),  # these two draw from what they mix, by chance
+        ("constant-share", {"synthetic_share": 0.8}, 0.06),
+        (*CONTROL, 1e-4),
+    ],
+)
+def test_a_mean_other_than_0_is_drawn_towards_0_and_spreads_what_is_mixed(
+    loop: str, keys: dict[str, object], tolerance: float
+) -> None:
+    # the real and the synthetic mean do not differ along an eigenvector of the truth
+    params = experiment(loop, (30.0, -10.0), **keys)
+    theory, centred = predicted(params, "arm"), predicted(experiment(loop, **keys), "arm")
+    assert theory is not None
+    assert centred is not None
+    np.testing.assert_allclose(np.sqrt(measured(params, standardised)), np.sqrt(theory), rtol=tolerance)
+    assert np.sqrt(theory[-1]) > np.sqrt(centred[-1]) + 0.2
 
 
 def test_theory_tells_the_loops_apart() -> None:
