@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OWN_SERVER
+from conftest import OWN_SERVER, until
 
 VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
@@ -232,6 +232,7 @@ def test_a_base_model_that_fails_stops_the_chains_of_its_own_seed_alone(project)
     (copy.folder / "diverging.py").write_text(DIVERGING)
     said = copy.run("flows.cli", "run", code=1)
     assert "base model of seed 0: the loss is not finite" in said
+    assert said.count("a base model of seed 0") == 1
     assert "sims/seed1           generation   2/2" in said
     assert "standard/seed1       generation   2/2" in said
     assert not list(copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json"))
@@ -239,12 +240,39 @@ def test_a_base_model_that_fails_stops_the_chains_of_its_own_seed_alone(project)
     assert copy.statuses() == ends
 
 
-DIVERGING = """from pipeline import steps
+def test_a_file_of_the_users_own_that_changes_in_mid_run_is_noticed_before_anything_is_recorded(project):
+    copy = project(edit=lambda text: text.replace("generations: 2", "generations: 99\nextensions: [mine.py]"))
+    (copy.folder / "mine.py").write_text("SHARE = 0.5\n")
+    process = copy.start("flows.cli", "run", "--arm", "sims")
+    for line in process.stderr:
+        if "generation   2/99" in line:
+            break
+    (copy.folder / "mine.py").write_text("SHARE = 0.25\n")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "failed: mine.py has changed since this run started: its results cannot be recorded" in said
+
+
+def test_a_run_owns_its_chains_while_it_makes_base_models(project):
+    copy = project(edit=lambda text: text.replace("steps: 200", "steps: 2000000", 1))
+    process = copy.start("flows.cli", "run")
+    until(lambda: list(copy.folder.glob("runs/smoke/data")), 60)
+    began = time.monotonic()
+    assert f"is being worked on by process {process.pid}" in copy.run("flows.cli", "run", code=1)
+    assert time.monotonic() - began < 10
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=10) == 130
+
+
+DIVERGING = """import sys
+
+from pipeline import steps
 
 train_base = steps.train_base
 
 
 def diverges(params, seed, work):
+    print("a base model of seed", seed, file=sys.stderr)
     if seed == 0:
         raise ArithmeticError("the loss is not finite")
     train_base(params, seed, work)

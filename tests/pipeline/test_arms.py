@@ -128,6 +128,13 @@ def test_a_hook_changes_what_is_judged_and_handed_on(make: Make) -> None:
     assert np.trace(np.cov(output(1).T)) < 0.9 * np.trace(np.cov(plain.T))
 
 
+def test_with_a_share_a_corrector_gives_back_as_many_as_a_filter(make: Make) -> None:
+    make(1)
+    plain = output(1)
+    make(1, hook={"name": "towards-real", "share": 0.5})
+    assert output(1).shape == plain.shape
+
+
 def test_an_extension_that_is_missing_or_fails_is_bad_input(tmp_path: Path) -> None:
     text = Path("presets/smoke.yaml").read_text()
     (tmp_path / "broken.py").write_text("1 / 0\n")

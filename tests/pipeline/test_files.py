@@ -8,11 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.checkpoints import FileCheckpoint
+from pipeline.checkpoints import FileCheckpoint, remove
 from pipeline.compute import load_weights
 from pipeline.errors import RunFailed
 from pipeline.files import read_array, read_json
 from pipeline.ownership import owned
+
+
+def test_what_a_kill_left_of_checkpoints_goes_when_the_generation_is_done(tmp_path):
+    for name in (
+        "g002.partial-train.safetensors",
+        "g002.partial-train.safetensors.1.partial",
+        "g003.partial-train.safetensors",
+    ):
+        (tmp_path / name).touch()
+    remove(tmp_path / "g002.partial")
+    assert [path.name for path in tmp_path.iterdir()] == ["g003.partial-train.safetensors"]
 
 
 class Evil:

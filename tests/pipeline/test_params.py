@@ -148,6 +148,21 @@ def test_every_preset_is_valid(preset):
         ("device: auto", "device: cuda:99999999999", "device: 'cuda:99999999999' is not allowed"),
         ("arms:\n", "extensions: [/tmp/evil.py]\narms:\n", "extensions.0: '/tmp/evil.py' is not allowed"),
         ("arms:\n", "extensions: [gone.py]\narms:\n", "extensions: 'gone.py' is not allowed: there is no such file"),
+        ("mean: [0.0, 0.0]", "mean: [1.0e+39, 0.0]", "data.mean.0: 1e+39 is not allowed: input should be less than"),
+        (COVARIANCE, "covariance: [[1.0e+80, 0.0], [0.0, 1.0]]", "data.covariance.0.0: 1e+80 is not allowed"),
+        ("seeds: [0]", f"seeds: [0x{'f' * 4000}]", "seeds.0: a number of thousands of digits is not allowed"),
+        ("arms:\n", '"a\\nb": 1\narms:\n', r"'a\nb': unknown key (value 1)"),
+        ("loop: real,", "loop: real, seeds: [0, 0],", "arms.real.seeds must differ from each other, got [0, 0]"),
+        (
+            "strategy: sims, guidance: 0.85",
+            "strategy: autoguidance, guidance: 0.85, guide: {steps: 9, width: 65}",
+            "arms.sims.guide.width: 65 is not allowed: network.width is 64",
+        ),
+        (
+            "kind: processes",
+            "kind: ray\n  address: '127.0.0.1:99999'",
+            "engine: address '127.0.0.1:99999' is not allowed: a port",
+        ),
     ],
 )
 def test_bad_params_end_with_exit_2_and_one_line_that_names_key_value_and_what_is_allowed(
