@@ -73,6 +73,7 @@ def _with_server(
         from flows.forking import preload
 
         preload(params)
+        from prefect.exceptions import PrefectHTTPStatusError
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         import flows.loop  # noqa: F401
@@ -92,12 +93,23 @@ def _with_server(
                 flow()
         except (BadInput, RunFailed):
             raise
+        except PrefectHTTPStatusError as error:  # a full disk is full for the server, too
+            said = in_a_line(_behind(error) or error).removesuffix(f"; {GOES_ON}")
+            raise RunFailed(f"{said} (Prefect's server fails, too: {server.LOG}); {GOES_ON}") from None
         except OSError as error:
             raise RunFailed(f"{in_a_line(error)}; {GOES_ON}") from None
         except Exception:
             if server.answers(prefect.api):
                 raise
             raise RunFailed(f"the Prefect server at {prefect.api} is gone; {GOES_ON}") from None
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """What had failed before, when Prefect was told of it and failed."""
+    found = error.__context__
+    while found is not None and not isinstance(found, (RunFailed, OSError)):
+        found = found.__context__
+    return found
 
 
 def study(given: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -107,13 +108,20 @@ def test_a_worker_that_is_killed_fails_its_chain_alone_the_same_command_goes_on_
         assert (f"{arm}/seed0", 25) in pictures
 
 
-def test_a_disk_that_is_full_in_a_generation_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, longer, tmp_path):
-    disk = tmp_path / "disk"
+@contextmanager
+def small_disk(disk: Path) -> Iterator[Path]:
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("mounting a small disk needs root")
     try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def test_a_disk_that_is_full_in_a_generation_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, longer, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
         copy = finished.copy(disk / "project")
         copy.edit("generations: 2", "generations: 3")
         there = os.statvfs(disk)
@@ -126,8 +134,23 @@ def test_a_disk_that_is_full_in_a_generation_fails_in_a_line_and_with_room_the_s
         filler.unlink()
         assert "generation   2/3" not in copy.run("flows.cli", "run")
         assert copy.locks() == longer.locks()
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+def test_a_disk_that_is_full_for_prefects_server_too_is_a_failure_in_a_line(finished, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        copy = finished.copy(disk / "project")
+        copy.edit("generations: 2", "generations: 90")
+        filler = disk / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free - 9_000_000))
+        output = copy.run("flows.cli", "run", code=1, PYTHONDONTWRITEBYTECODE="1", **OWN_SERVER)
+        assert "No space left on device" in output or "disk is full" in output
+        assert "the same command goes on from the last finished generation" in output
+        assert "Traceback" not in output
+        filler.unlink()
+        made = len(list(copy.folder.glob("runs/smoke/sims/seed0/g*/dvc.lock")))
+        said = copy.run("flows.cli", "run", "--arm", "sims", "--generations", str(made + 1), **OWN_SERVER)
+        assert f"generation {made + 1:>3}/{made + 1}" in said
+        assert "generation   1/" not in said
 
 
 def test_cut_locks_damaged_outputs_and_a_damaged_cache_are_noticed_and_made_anew_to_the_same_bytes(finished_copy, finished):
