@@ -10,9 +10,10 @@ from queue import Empty, Queue
 from pipeline.chains import Chain
 from pipeline.errors import BadInput, RunFailed, in_a_line
 from pipeline.layout import RECIPE, Layout
-from pipeline.locks import absent
+from pipeline.locks import absent, finished
 from pipeline.params import Params
 from pipeline.recipes import roots
+from pipeline.sections import MAX_GENERATIONS
 from pipeline.versioning import Versions
 
 log = logging.getLogger("self-consuming")
@@ -39,11 +40,19 @@ class Remote:
             )
 
     def pull(self, wanted: Iterable[Chain]) -> None:
-        """Bring the chains' outputs that locks name and that are not here. What the remote does not have is made anew."""
-        missing = absent(self.params.experiment, wanted) if self.name is not None else []
-        if missing and self.name is not None:
+        """Bring the chains' outputs that locks name and that are not here. What the remote does not have is made anew.
+
+        Nor are those here that another machine has made anew since, and whose locks came with the project.
+        """
+        if self.name is None:
+            return
+        chains = list(wanted)
+        committed = [folder for chain in chains for folder in finished(self.params, chain, MAX_GENERATIONS)]
+        others = set(committed) - self.versions.current(committed)
+        missing = dict.fromkeys([*absent(self.params.experiment, chains), *(str(folder / RECIPE) for folder in sorted(others))])
+        if missing:
             try:
-                self.versions.pull(missing, self.name)
+                self.versions.pull(list(missing), self.name)
             except Exception as error:
                 log.warning("not everything could be pulled from %s, the rest is made anew (%s)", self.name, in_a_line(error))
 

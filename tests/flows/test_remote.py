@@ -104,6 +104,18 @@ def test_another_clone_goes_on_from_what_a_remote_has_that_was_away_at_first(fin
     assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/3" in line)
     assert there.locks() == longer.locks()
     assert shelf.has(_md5(there, "sims", 3, "synthetic.npy"))
+    if isinstance(shelf, Bucket):
+        return
+
+    there.edit("guidance: 1.0", "guidance: 1.5")
+    assert "sims/seed0           generation   1/3" in there.run("flows.cli", "run")
+    for command in (["add", "."], ["commit", "--quiet", "-m", "another guidance"]):
+        subprocess.run([*GIT, "-C", str(there.folder), *command], check=True)
+    subprocess.run([*GIT, "-C", str(here.folder), "pull", "--quiet", str(there.folder)], check=True)
+    said = here.run("flows.cli", "run")
+    assert "generation   1/3" not in said
+    assert "generation   3/3" not in said
+    assert here.locks() == there.locks()
 
 
 def test_a_remote_that_hangs_is_waited_for_which_is_said_and_an_interrupt_ends_that(finished_copy):
