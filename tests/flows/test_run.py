@@ -256,11 +256,13 @@ def test_a_file_of_the_users_own_that_changes_in_mid_run_is_noticed_before_anyth
 def test_a_run_owns_its_chains_while_it_makes_base_models(project):
     copy = project(edit=lambda text: text.replace("steps: 200", "steps: 2000000", 1))
     process = copy.start("flows.cli", "run")
-    until(lambda: list(copy.folder.glob("runs/smoke/data")), 60)
-    began = time.monotonic()
-    assert f"is being worked on by process {process.pid}" in copy.run("flows.cli", "run", code=1)
-    assert time.monotonic() - began < 10
-    os.kill(process.pid, signal.SIGTERM)
+    try:
+        until(lambda: list(copy.folder.glob("runs/smoke/data")), 60)
+        began = time.monotonic()
+        assert f"is being worked on by process {process.pid}" in copy.run("flows.cli", "run", code=1)
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
     assert process.wait(timeout=10) == 130
 
 
