@@ -96,8 +96,9 @@ def has_ended(future: PrefectFuture[Any]) -> bool:
     """Whether a task has come to its end, well or not."""
     try:
         future.result(timeout=0, raise_on_failure=False)
-    except TimeoutError:
-        return False
+    except TimeoutError:  # it has none yet, or is one that the task has raised
+        done = getattr(getattr(future, "wrapped_future", None), "done", None)
+        return bool(done and done())
     except Exception:  # the worker itself is gone
         return True
     return True
@@ -114,6 +115,7 @@ def failure_of(what: str, future: PrefectFuture[Any]) -> str | None:
     except Exception as error:
         if isinstance(error, BrokenProcessPool):
             return f"{what}: its process was killed, or ran out of memory"
-        reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises
+        reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises, Prefect a timeout
+        reason = (reason.__cause__ or reason) if isinstance(reason, TimeoutError) else reason
         return f"{what}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
     return None

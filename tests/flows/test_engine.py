@@ -5,12 +5,15 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.futures import PrefectConcurrentFuture
 
+from flows.engine import failure_of, has_ended
 from flows.process_pool import Slots, begin_worker
 from pipeline import machine
 from pipeline.params import load
@@ -71,6 +74,14 @@ def test_a_worker_that_is_killed_while_it_speaks_keeps_neither_the_others_nor_th
     out, err = copy.start("two").communicate(timeout=60)
     assert out == "it: its process was killed, or ran out of memory\nNone\n", err
     assert "Timed out" not in err
+
+
+def test_a_task_that_raises_a_timeout_has_ended():
+    ended, at_work = (PrefectConcurrentFuture(uuid4(), Future()) for _ in range(2))
+    ended.wrapped_future.set_exception(TimeoutError("no answer"))
+    assert has_ended(ended)
+    assert failure_of("it", ended) == "it: TimeoutError: no answer"
+    assert not has_ended(at_work)
 
 
 @pytest.mark.parametrize(
