@@ -26,7 +26,8 @@ from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, STOPPED, RunFailed
-from pipeline.files import read_json, write_text
+from pipeline.failures import note_failure
+from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
 from pipeline.params import Params, load
@@ -87,7 +88,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         failures = list(broken.values())
         for chain in wanted:
             if chain.seed in broken:
-                note_failure(layout, chain, broken[chain.seed])
+                note_failure(params, chain, broken[chain.seed])
         ready = {chain: length for chain, length in wanted.items() if chain.seed not in broken}
         if not ready:
             raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
@@ -119,12 +120,6 @@ def pushed(remote: Remote, stages: Iterable[str], failures: list[str]) -> Iterat
         failures.append(str(error))
 
 
-def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
-    """Write down, for the report, why a chain ended; a full disk may be the very reason."""
-    with suppress(OSError):
-        write_text(layout.failure(chain), failure)
-
-
 def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: Remote, lost: Event) -> list[str]:
     """Run the chains; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
@@ -147,7 +142,7 @@ def follow_chains(root: Path, params: Params, wanted: dict[Chain, int], remote: 
             views[chain].ended(failed=failure is not None)
             if failure:
                 failures.append(failure)
-                note_failure(layout, chain, failure)
+                note_failure(params, chain, failure)
             left -= 1
             if left < places:
                 import_module("pipeline.reporting.report")  # its libraries are heavy: load them on a core that is free by now
