@@ -62,7 +62,7 @@ def _parser() -> Parser:
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
     _how_loud(study)
     report = command("report", _report, "rebuild reports/ from the files, finished or not")
-    report.add_argument("--watch", action="store_true", help="rebuild at every new generation, until the run ends")
+    report.add_argument("--watch", action="store_true", help="rebuild its page at every new generation, until the run ends")
     report.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: look so often (5)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
@@ -122,16 +122,17 @@ def _report(given: argparse.Namespace) -> None:
         raise BadInput(
             f"--every: {given.every:g} is not allowed: it must be above 0 and at most {LONGEST_WAIT:g}, and goes with --watch"
         )
-    params = load(Path(PARAMS))
     if given.watch:
         stop_by_signals()
         from pipeline.reporting.watching import watch
 
-        print(watch(params, given.every or WATCH_SECONDS))
+        print(watch(given.every or WATCH_SECONDS))
         return
+    from pipeline.recipes import rendered
     from pipeline.reporting import report
 
-    print(report.build(params))
+    params = load(Path(PARAMS))
+    print(report.build(params, rendered(params)))
 
 
 def _track(given: argparse.Namespace) -> None:

@@ -26,7 +26,8 @@ from flows.views import ChainView, link_chart, link_report
 from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, RunFailed
-from pipeline.files import read_json, write_text
+from pipeline.failures import note_failure
+from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
 from pipeline.ownership import owned
 from pipeline.params import Params, load
@@ -111,12 +112,6 @@ def pushed(remote: Remote, stages: Iterable[str], failures: list[str]) -> Iterat
         failures.append(str(error))
 
 
-def note_failure(layout: Layout, chain: Chain, failure: str) -> None:
-    """Write down, for the report, why a chain ended; a full disk may be the very reason."""
-    with suppress(OSError):
-        write_text(layout.failure(chain), failure)
-
-
 def follow_chains(
     root: Path, params: Params, wanted: dict[Chain, int], broken: dict[int, str], remote: Remote, lost: Event
 ) -> list[str]:
@@ -139,7 +134,7 @@ def follow_chains(
         progress.ended(chain, failed=failure is not None)
         views[chain].ended(failed=failure is not None)
         if failure:
-            note_failure(layout, chain, failure)
+            note_failure(params, chain, failure)
 
     def say_goodbye() -> None:
         for chain in left:

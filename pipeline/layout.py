@@ -108,7 +108,7 @@ class Layout:
         return self.runs / chain.arm / f"seed{chain.seed}"
 
     def failure(self, chain: Chain) -> Path:
-        """Why the chain's last run ended before its end; only there when it did."""
+        """Why the chain's last run ended before its end; only there when it did (`pipeline.failures`)."""
         return self.chain(chain) / FAILURE
 
     def generation(self, chain: Chain, generation: int) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
-from pipeline.files import write_text
+from pipeline.files import read_json, write_text
 from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, RUNNER, SYNTHETIC, Layout
 from pipeline.ownership import owner
 from pipeline.params import Params
@@ -94,13 +94,28 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:
     shown = layout.runs / RECIPE
     if not shown.exists() or shown.read_bytes() != plots(params).encode():
         write_text(shown, plots(params))
-    plan = json.dumps({str(chain): params.length(chain.arm) for chain in wanted}, indent=2, sort_keys=True) + "\n"
+    plan = json.dumps(_planned(params), indent=2, sort_keys=True) + "\n"
     if not layout.plan.exists() or layout.plan.read_bytes() != plan.encode():  # a read-only disk is no fault where all is there
         write_text(layout.plan, plan)
     for marker in (layout.planned, layout.chained):
         if not marker.exists():
             write_text(marker, "rendered\n")
     return any(path.parents[1] not in chain_folders or texts.get(path, text) != text for path, text in there.items())
+
+
+def rendered(params: Params) -> dict[Chain, int]:
+    """Every chain's number of generations in the last run, which `--generations` may have made longer: that of its recipes.
+
+    Empty where params.yaml asks for other chains or numbers than it did then.
+    """
+    layout = Layout(params.experiment)
+    if not layout.plan.exists() or read_json(layout.plan) != _planned(params):
+        return {}
+    return {chain: len(list(layout.chain(chain).glob(f"g*/{RECIPE}"))) for chain in chains(params)}
+
+
+def _planned(params: Params) -> dict[str, int]:
+    return {str(chain): params.length(chain.arm) for chain in chains(params)}
 
 
 def plan_stage(params: Params) -> None:

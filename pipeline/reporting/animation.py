@@ -20,7 +20,7 @@ MAX_BYTES = 700_000
 def animation(params: Params, results: pd.DataFrame) -> bytes | None:
     """GIF of every arm's first chain; None for images, and before there are two generations.
 
-    An arm that ends earlier stays at its last generation, which its title names. The same files give the same bytes.
+    An arm that has fewer stays at its latest generation, which its title names. The same files give the same bytes.
     """
     if params.data.kind == "digits":
         return None
@@ -43,7 +43,7 @@ def _frame(found: dict[str, dict[int, Path]], generation: int) -> Image.Image:
         picture = Image.open(paths[shown]).convert("RGB")
         panel = Image.new("RGB", (picture.width, picture.height + TITLE), WHITE)
         panel.paste(picture, (0, TITLE))
-        title = f"{arm}, generation {shown}" + (" (its last)" if shown < generation else "")
+        title = f"{arm}, generation {shown}" + (" (its latest)" if shown < generation else "")
         ImageDraw.Draw(panel).text((4, 4), title, fill=INK, font=ImageFont.load_default(12))
         panels.append(panel)
     frame = Image.new("RGB", (sum(p.width + GAP for p in panels) - GAP, max(p.height for p in panels)), WHITE)

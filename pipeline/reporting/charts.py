@@ -17,6 +17,8 @@ REACH = 100.0
 """A logarithmic axis first shows predictions up to so many times the largest of what was measured."""
 NO_METRICS = ("seed", "generation", "images_seen", "nfe", "selection_n")
 """Numeric columns that are no measurements of samples; no more are counts, n_*."""
+MANY = 10
+"""Numbers of a list that have a chart each."""
 Trace = dict[str, Any]
 
 
@@ -30,11 +32,24 @@ def library() -> str:
 
 def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dict[str, Any]]:
     """A chart a metric, fid first: name, label, traces, whether it may be and at first is logarithmic."""
+    results = _condensed(results)
     numeric = results.select_dtypes("number").columns
     names = [name for name in numeric if name not in NO_METRICS and not name.startswith("n_")]
     if "guidance" in names and results.groupby("arm")["guidance"].nunique().max() < 2:
         names.remove("guidance")  # it is given, and not chosen anew in every generation
     return [_chart(params, results, marks, name) for name in names if results[name].notna().any()]
+
+
+def _condensed(results: pd.DataFrame) -> pd.DataFrame:
+    """The least and the greatest in place of each list of more than MANY numbers; a mixture can have hundreds of modes."""
+    lists = results.columns.str.extract(r"^(.+)\.\d+$", expand=False)
+    for name, count in lists.value_counts().items():
+        if count > MANY:
+            columns = results.columns[results.columns.str.fullmatch(rf"{re.escape(str(name))}\.\d+")]
+            values = results[columns]
+            ends = {f"{name}.least": values.min(axis=1), f"{name}.greatest": values.max(axis=1)}
+            results = results.drop(columns=columns).assign(**ends)
+    return results
 
 
 def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) -> dict[str, Any]:

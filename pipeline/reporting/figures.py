@@ -2,7 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
@@ -15,14 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from pipeline.chains import Chain
 from pipeline.datasets import Points, dataset
 from pipeline.files import read_array
 from pipeline.layout import SYNTHETIC, Layout
 from pipeline.params import Params
 from pipeline.pictures import contours, image_grid, window
-from pipeline.reporting.results import Yardsticks, control_arm
+from pipeline.reporting.results import Yardsticks, control_arm, first_chains
 
 if TYPE_CHECKING:
     from pandas.core.groupby import SeriesGroupBy
@@ -32,6 +32,9 @@ GREEN = "tab:green"
 COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "red", "purple", "brown", "pink", "olive", "cyan"))
 SHOWN_GENERATIONS = 6
 GRID_SIDE = 8
+A_ROW, A_SHEET = 3, 12
+DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
+"""Matplotlib's names of plotly.js's."""
 
 
 def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
@@ -79,25 +82,65 @@ def floor_line(axes: Axes, results: pd.DataFrame) -> None:
 
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:
-    """PNG: a row an arm, a column a generation, first seed; points with the truth's two-sigma contours, or grids of images."""
-    seed = int(results["seed"].iloc[0]) if len(results) else params.seeds[0]
-    ends = results[results["seed"] == seed].groupby("arm")["generation"].max().to_dict()
-    arms = [arm for arm in params.arms if arm in ends]
+    """PNG: a row an arm, a column a generation; points with the truth's two-sigma contours, or grids of images.
+
+    Each arm's first seed, which titles name where the arms have different ones.
+    """
+    ends = first_chains(results)
+    same = len({chain.seed for chain in ends}) == 1
     last = max(ends.values(), default=1)
     shown = sorted({round(number) for number in np.linspace(1, last, min(SHOWN_GENERATIONS, last))})
     figure, grid = plt.subplots(
-        max(1, len(arms)), len(shown), figsize=(2.2 * len(shown), 2.3 * max(1, len(arms))), squeeze=False, layout="constrained"
+        max(1, len(ends)), len(shown), figsize=(2.2 * len(shown), 2.3 * max(1, len(ends))), squeeze=False, layout="constrained"
     )
-    for arm, row in zip(arms, grid):
+    for (chain, end), row in zip(ends.items(), grid):
+        name = chain.arm if same else str(chain)
         for generation, axes in zip(shown, row):
-            axes.set(xticks=[], yticks=[], title=f"{arm}, g{generation}" if generation <= ends[arm] else "")
+            axes.set(xticks=[], yticks=[], title=f"{name}, g{generation}" if generation <= end else "")
             axes.title.set_fontsize(9)
-            if generation > ends[arm]:
+            if generation > end:
                 axes.axis("off")
                 continue
-            path = Layout(params.experiment).generation(Chain(arm, seed), generation) / SYNTHETIC
-            _show(axes, params, path)
+            _show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
     return png(figure)
+
+
+def sheets(charts: list[dict[str, Any]]) -> list[bytes]:
+    """PNGs of the page's charts of all other metrics than FID, small, a dozen a sheet: for print, and without scripts."""
+    others = [chart for chart in charts if chart["name"] != "fid"]
+    return [_sheet(others[start : start + A_SHEET]) for start in range(0, len(others), A_SHEET)]
+
+
+def _sheet(charts: list[dict[str, Any]]) -> bytes:
+    rows = -(-len(charts) // A_ROW)
+    figure, grid = plt.subplots(rows, A_ROW, figsize=(9, 2.1 * rows + 0.5), squeeze=False, layout="constrained")
+    for axes in grid.flat[len(charts) :]:
+        axes.axis("off")
+    named: dict[str, Line2D] = {}
+    for chart, axes in zip(charts, grid.flat):
+        _draw(axes, chart)
+        named |= {str(line.get_label()): line for line in axes.get_lines()}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    return png(figure)
+
+
+def _draw(axes: Axes, chart: dict[str, Any]) -> None:
+    """A chart's lines and bands; a band's edges are traces without a width, the lower one first."""
+    low: NDArray[np.float64] = np.empty(0)
+    for trace in chart["traces"]:
+        y, line = np.array(trace["y"], dtype=np.float64), trace["line"]
+        if line["width"]:
+            dash = DASHES[line.get("dash", "solid")]
+            axes.plot(trace["x"], y, color=line["color"], linestyle=dash, linewidth=1, label=trace["name"])
+        elif "fill" in trace:
+            axes.fill_between(trace["x"], low, y, color=line["color"], alpha=0.2, linewidth=0)
+        else:
+            low = y
+    axes.set_yscale("log" if chart["log"] else "linear")
+    axes.set_title(chart["label"], fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
 
 
 def _show(axes: Axes, params: Params, path: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline.chains import Chain
+from pipeline.chains import Chain, lengths
 from pipeline.files import read_array
 from pipeline.layout import PICTURE, Layout
 from pipeline.params import Params
 from pipeline.pictures import sample_picture
+from pipeline.reporting.results import first_chains
 
 SHOWN = 24
 BUDGET = 1_200_000
@@ -29,19 +30,18 @@ def spread(last: int, count: int) -> list[int]:
 def pictures(params: Params, results: pd.DataFrame) -> dict[Chain, dict[int, Path]]:
     """Each arm's first chain: the picture of every finished generation that has one."""
     layout, found = Layout(params.experiment), dict[Chain, dict[int, Path]]()
-    for arm, of_arm in results.groupby("arm", sort=False):
-        chain = Chain(str(arm), int(of_arm["seed"].iloc[0]))
-        numbers = sorted(of_arm[of_arm["seed"] == chain.seed]["generation"].tolist())
-        paths = {int(number): layout.generation(chain, int(number)) / PICTURE for number in numbers}
+    for chain, last in first_chains(results).items():
+        paths = {number: layout.generation(chain, number) / PICTURE for number in range(1, last + 1)}
         found[chain] = {number: path for number, path in paths.items() if path.exists()}
     return found
 
 
-def gallery(params: Params, results: pd.DataFrame) -> dict[str, Any]:
-    """What the page's slider shows: `generations`, and `arms`, each with name, seed, last generation and a data URI for each.
+def gallery(params: Params, results: pd.DataFrame, longer: dict[Chain, int] | None = None) -> dict[str, Any]:
+    """What the page's slider shows: `generations`, and `arms`, each with name, seed, expected length and a data URI for each.
 
     Where an arm has no such generation there is no URI. `real` is the picture of the real set.
     """
+    expected = lengths(params, longer)
     found = {chain: paths for chain, paths in pictures(params, results).items() if paths}
     last = max((max(paths) for paths in found.values()), default=0)
     generations = spread(last, SHOWN) if last else []
@@ -51,7 +51,7 @@ def gallery(params: Params, results: pd.DataFrame) -> dict[str, Any]:
         {
             "name": chain.arm,
             "seed": chain.seed,
-            "last": max(paths),
+            "expected": expected[chain],
             "pictures": [_uri(paths[number].read_bytes(), limit) if number in paths else None for number in generations],
         }
         for chain, paths in found.items()

@@ -2,14 +2,16 @@
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const byId = (id) => document.getElementById(id);
+  const named = (key) => `${document.body.dataset.experiment}: ${key}`; // pages of other experiments open in the same tab, too
   const kept = { // what was chosen outlives a reload of a watched page
-    get: (key) => { try { return sessionStorage.getItem(key); } catch { return null; } },
-    set: (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* it is only a comfort */ } },
+    get: (key) => { try { return sessionStorage.getItem(named(key)); } catch { return null; } },
+    set: (key, value) => { try { sessionStorage.setItem(named(key), value); } catch { /* it is only a comfort */ } },
+    drop: (key) => { try { sessionStorage.removeItem(named(key)); } catch { /* nor is it there */ } },
   };
 
   const charts = read("charts"), gallery = read("gallery");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const chart = byId("chart"), metric = byId("metric"), log = byId("log");
+  const chart = byId("chart"), metric = byId("metric"), log = byId("log"), curves = byId("curves");
   const CONFIG = { // a list of what the bar holds: nothing of it leaves the page
     responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
@@ -28,7 +30,7 @@
       uirevision: metric.value,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
-      legend: { orientation: "h", y: -0.18 }, margin: { t: 10, r: 10, b: 40, l: 60 },
+      legend: { orientation: "h", y: -0.18, uirevision: [...hidden].join(" ") }, margin: { t: 10, r: 10, b: 40, l: 60 },
       xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, rangemode: "tozero" },
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
@@ -45,11 +47,35 @@
   function keepHidden() {
     chart.data.forEach((trace) => { hidden[trace.visible === "legendonly" ? "add" : "delete"](trace.uid); });
     kept.set("hidden", JSON.stringify([...hidden]));
+    tick();
+  }
+
+  function offer() { // a box for each name of the legend, which no keyboard reaches
+    curves.querySelectorAll("label").forEach((label) => label.remove());
+    const { traces } = charts[metric.value];
+    traces.filter((trace) => trace.showlegend !== false).forEach((trace) => {
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", value: trace.uid });
+      const label = document.createElement("label");
+      label.append(box, ` ${trace.name}`);
+      curves.append(label);
+      const together = traces.filter((each) => each === trace || (trace.legendgroup && each.legendgroup === trace.legendgroup));
+      box.addEventListener("change", () => {
+        together.forEach(({ uid }) => hidden[box.checked ? "delete" : "add"](uid));
+        kept.set("hidden", JSON.stringify([...hidden]));
+        draw();
+      });
+    });
+    tick();
+  }
+
+  function tick() {
+    curves.querySelectorAll("input").forEach((box) => { box.checked = !hidden.has(box.value); });
   }
 
   function choose() {
     startLog();
     kept.set("metric", charts[metric.value].name);
+    offer();
     draw();
   }
 
@@ -57,6 +83,7 @@
     const before = charts.findIndex((each) => each.name === kept.get("metric"));
     metric.value = String(Math.max(0, before));
     startLog();
+    offer();
     draw().then(() => chart.on("plotly_restyle", keepHidden));
     metric.addEventListener("change", choose);
     log.addEventListener("change", () => { kept.set(`log ${charts[metric.value].name}`, String(log.checked)); draw(); });
@@ -76,21 +103,33 @@
       image.hidden = !picture;
       none.hidden = Boolean(picture);
       if (picture) { image.src = picture; image.alt = `samples of ${arm.name}, generation ${generation}`; }
-      none.textContent = generation > arm.last ? `ends at generation ${arm.last}` : "no picture";
+      const later = arm.pictures.slice(place).some(Boolean) ? "no picture" : "not made yet";
+      none.textContent = generation > arm.expected ? `ends at generation ${arm.expected}` : later;
     });
-    kept.set("generation", String(generation));
+  }
+
+  function keepPlace() { // the newest is no choice: a page that reloads itself goes on to what is newer
+    const place = Number(slider.value);
+    if (place === gallery.generations.length - 1) kept.drop("generation");
+    else kept.set("generation", String(gallery.generations[place]));
+  }
+
+  function nearest(wanted) {
+    const far = gallery.generations.map((generation) => Math.abs(generation - wanted));
+    return far.indexOf(Math.min(...far));
   }
 
   if (slider) {
-    const before = gallery.generations.indexOf(Number(kept.get("generation")));
-    if (before >= 0) slider.value = String(before);
+    const before = kept.get("generation");
+    slider.value = String(before === null ? gallery.generations.length - 1 : nearest(Number(before)));
     show();
-    slider.addEventListener("input", show);
+    slider.addEventListener("input", () => { show(); keepPlace(); });
     let timer = null;
-    const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
+    const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; keepPlace(); };
     play.addEventListener("click", () => {
       if (timer) { stop(); return; }
-      if (Number(slider.value) === gallery.generations.length - 1) slider.value = "-1";
+      if (Number(slider.value) === gallery.generations.length - 1) slider.value = "0";
+      show();
       play.textContent = "stop";
       timer = setInterval(() => {
         slider.value = String(Number(slider.value) + 1);
@@ -99,6 +138,13 @@
       }, 400);
     });
   }
+
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details:not([open])").forEach((each) => { each.open = true; each.dataset.closed = ""; });
+  });
+  addEventListener("afterprint", () => {
+    document.querySelectorAll("details[data-closed]").forEach((each) => { each.open = false; delete each.dataset.closed; });
+  });
 
   const moving = byId("moving");
   if (moving && matchMedia("(prefers-reduced-motion: reduce)").matches) moving.open = false;

@@ -18,10 +18,11 @@ from pipeline.errors import BadInput
 from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.layout import PRESETS, Layout
 from pipeline.machine import resolved
+from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.reporting import figures, timetable
 from pipeline.reporting.animation import animation
-from pipeline.reporting.charts import charts, library
+from pipeline.reporting.charts import MANY, charts, library
 from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
 from pipeline.reporting.numerals import figure_text
@@ -43,18 +44,23 @@ PACKAGES = (
     "matplotlib",
     "plotly",
 )
-RELOAD = '<meta http-equiv="refresh" content="{:.3g}">\n'
+RELOADS = '<meta http-equiv="refresh"'
+RELOAD = RELOADS + ' content="{:.3g}">\n'
+HEAD = 1000
+"""Characters of a page among which that line is, if it is there."""
 ROOM = Path(__file__).parent
 STUDIES = Path("reports") / "studies"
 """Where the pages of studies are; the report names those that there are."""
 
 
-class Built(NamedTuple):
-    """The page, and how many generations it holds of those that are expected."""
+class Composed(NamedTuple):
+    """A report that is not written yet."""
 
-    page: Path
-    made: int
-    expected: int
+    page: str
+    results: pd.DataFrame
+    summary: dict[str, dict[str, float | str]]
+    pictures: dict[str, bytes]
+    """By their file names."""
 
 
 def build(params: Params, longer: dict[Chain, int] | None = None, began: float | None = None) -> Path:
@@ -67,32 +73,52 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
 
     Raises BadInput when not even the data are there.
     """
-    return write(params, longer, began).page
+    layout, composed = Layout(params.experiment), compose(params, longer, began)
+    write_text(layout.reports / "collapse.csv", composed.results.to_csv(index=False, lineterminator="\n"))
+    for name, picture in composed.pictures.items():
+        write_bytes(layout.reports / name, picture)
+    write_json(layout.reports / "summary.json", composed.summary)
+    _write_curves(layout.reports / "curves", composed.results)
+    with owned(layout.reports, wait=True):
+        write_text(layout.page, composed.page)
+    return layout.page
 
 
-def write(
+def preview(params: Params, longer: dict[Chain, int] | None, reload: float | None) -> None:
+    """Rebuild the page alone, which is no output of DVC's, beside a run; with `reload` it reloads itself so often, in seconds.
+
+    Whatever a run has reported in the meantime is newer, and stays.
+    """
+    page = Layout(params.experiment).page
+    before = _written(page)
+    composed = compose(params, longer, reload=reload)
+    with owned(page.parent, wait=True):
+        if _written(page) == before or is_preview(page):
+            write_text(page, composed.page)
+
+
+def settle(page: Path) -> None:
+    """Let a page that reloads itself do so no longer; another one stays as it is."""
+    if is_preview(page):
+        with owned(page.parent, wait=True):
+            write_text(page, still(page.read_text(encoding="utf-8")))
+
+
+def compose(
     params: Params, longer: dict[Chain, int] | None = None, began: float | None = None, reload: float | None = None
-) -> Built:
-    """The same; with `reload` the page reloads itself every so many seconds."""
+) -> Composed:
+    """The report, and nothing written; see `build` and `preview`."""
     layout = Layout(params.experiment)
     if not layout.facts.exists():
         raise BadInput(f"experiment: {params.experiment!r} has made nothing yet (self-consuming run)")
-    folder = layout.reports
     results = collect(params, longer)
     marks = yardsticks(params, results)
-    collapse, samples = figures.collapse(params, results, marks), figures.samples(params, results)
-    moving = animation(params, results)
-    write_text(folder / "collapse.csv", results.to_csv(index=False, lineterminator="\n"))
-    write_bytes(folder / "collapse.png", collapse)
-    write_bytes(folder / "samples.png", samples)
-    if moving:
-        write_bytes(folder / "collapse.gif", moving)
+    pictures = {"collapse.png": figures.collapse(params, results, marks), "samples.png": figures.samples(params, results)}
+    if moving := animation(params, results):
+        pictures["collapse.gif"] = moving
     chains, steps = progress(params, results, longer), step_seconds(layout)
     table = mad(params, results, chains)
-    write_json(folder / "summary.json", summary(table))
-    for arm in params.arms:
-        curve = results[results["arm"] == arm].groupby("generation")["fid"].mean()
-        write_text(folder / "curves" / f"{arm}.csv", curve.to_csv(lineterminator="\n"))
+    drawn = charts(params, results, marks)
     cost = costs(params, results, steps)
     page = _template().render(
         params=params,
@@ -111,10 +137,12 @@ def write(
         made=len(results),
         expected=sum(row["expected"] for row in chains),
         control=control_arm(params),
-        charts=charts(params, results, marks),
-        gallery=gallery(params, results),
-        collapse=_encoded(collapse),
-        samples=_encoded(samples),
+        charts=drawn,
+        many=MANY,
+        gallery=gallery(params, results, longer),
+        collapse=_encoded(pictures["collapse.png"]),
+        sheets=[_encoded(sheet) for sheet in figures.sheets(drawn)],
+        samples=_encoded(pictures["samples.png"]),
         moving=_encoded(moving) if moving else None,
         costs=cost.to_dict("records"),
         steps=timetable.steps_of(steps),
@@ -126,14 +154,43 @@ def write(
         script=Markup((ROOM / "report.js").read_text(encoding="utf-8")),
         style=Markup((ROOM / "report.css").read_text(encoding="utf-8")),
     )
-    write_text(layout.page, page)
-    return Built(layout.page, len(results), sum(row["expected"] for row in chains))
+    return Composed(page, results, summary(table), pictures)
+
+
+def _write_curves(folder: Path, results: pd.DataFrame) -> None:
+    """Each arm's mean FID over the generations, for `dvc plots show`; arms without one, or that are gone, have no file.
+
+    DVC draws no curve at all where one file has no rows, and warns of one that is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arms = set(results["arm"])
+    for former in folder.glob("*.csv"):
+        if former.stem not in arms:
+            former.unlink()
+    for arm, of_arm in results.groupby("arm", sort=False):
+        write_text(folder / f"{arm}.csv", of_arm.groupby("generation")["fid"].mean().to_csv(lineterminator="\n"))
+
+
+def is_preview(page: Path) -> bool:
+    """Whether the page is there and reloads itself, as one does whose run goes on."""
+    if not page.exists():
+        return False
+    with page.open(encoding="utf-8") as file:
+        return RELOADS in file.read(HEAD)
+
+
+def _written(page: Path) -> tuple[int, int] | None:
+    """Changes with every writing of the page."""
+    if not page.exists():
+        return None
+    state = page.stat()
+    return state.st_ino, state.st_mtime_ns
 
 
 def still(page: str) -> str:
     """A page that no longer reloads itself."""
-    head, mark, rest = page.partition('<meta http-equiv="refresh"')
-    return head + rest.partition("\n")[2] if mark and len(head) < 1000 else page
+    head, mark, rest = page.partition(RELOADS)
+    return head + rest.partition("\n")[2] if mark and len(head) < HEAD else page
 
 
 def _template() -> Any:

@@ -37,6 +37,14 @@ def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFr
     return frame[LEADING + sorted(set(frame.columns) - set(LEADING))]
 
 
+def first_chains(results: pd.DataFrame) -> dict[Chain, int]:
+    """Each arm's first chain and its last finished generation: what pictures are of."""
+    first = results.groupby("arm", sort=False)["seed"].first().to_dict()
+    of_first = results[results["seed"] == results["arm"].map(first)]
+    last = of_first.groupby("arm")["generation"].max().to_dict()
+    return {Chain(str(arm), int(seed)): int(last[arm]) for arm, seed in first.items()}
+
+
 def tail(fid: NDArray[np.float64]) -> NDArray[np.float64]:
     """The end of a chain's curve."""
     return fid[-min(TAIL, max(1, len(fid) // 4)) :]

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from pipeline.cache import md5_of
 from pipeline.chains import Chain, chains, decisive
+from pipeline.failures import failure
 from pipeline.files import read_json
 from pipeline.layout import LOSSES, METRICS, PICTURE, RUNNER, SYNTHETIC, TRACKER, Layout
 from pipeline.locks import digests, finished
@@ -106,10 +107,9 @@ class ChainTracker:
 
     def _status(self, made: int) -> str:
         """How the chain ended, or that a run has not come to its end; a chain may be shorter than params.yaml says by wish."""
-        layout = Layout(self.params.experiment)
-        if layout.failure(self.chain).exists():
+        if failure(self.params, self.chain) is not None:
             return "FAILED"
-        if owner(layout.chain(self.chain), RUNNER) is not None:
+        if owner(Layout(self.params.experiment).chain(self.chain), RUNNER) is not None:
             return "RUNNING"
         complete = made >= self.params.length(self.chain.arm)
         return "FINISHED" if complete or self.store.client.get_run(self._run).info.status == "FINISHED" else "KILLED"
@@ -249,10 +249,9 @@ def rebuild(params: Params) -> int:
     Raises RunFailed where MLflow cannot be written.
     """
     made = {chain: finished(params, chain, MAX_GENERATIONS) for chain in chains(params)}
-    failure = Layout(params.experiment).failure
     store = store_of(params)
     with written():
-        begun = [chain for chain, folders in made.items() if folders or failure(chain).exists()]
+        begun = [chain for chain, folders in made.items() if folders or failure(params, chain) is not None]
         for chain in begun:
             tracker = ChainTracker(store, params, chain)
             tracker.track(made[chain])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from contextlib import chdir
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from conftest import Project, asked, until
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline.chains import Chain
+from pipeline.failures import note_failure
 from pipeline.layout import RUNNER
 from pipeline.ownership import owned
 from pipeline.params import load
-from pipeline.reporting import report
+from pipeline.recipes import plots, render
+from pipeline.reporting import figures, report
 from pipeline.reporting.charts import charts
+from pipeline.reporting.gallery import gallery
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, yardsticks
 
@@ -150,14 +155,15 @@ def test_what_a_chain_lacks_is_seen_in_the_table_and_the_answer_is_called_prelim
     shutil.rmtree(runs / "standard/seed1/g003")
     with chdir(small.folder), owned(Path("runs/smoke/standard/seed1")):
         params = load(Path("params.yaml"))
-        states = {(row["arm"], row["seed"]): row["state"] for row in progress(params, collect(params))}
+        rows = progress(params, collect(params))
         page = report.build(params).read_text()
-    assert states == {
-        ("standard", 0): "complete",
-        ("standard", 1): "running, generation 3",
-        ("sims", 0): "complete",
-        ("sims", 1): "stopped or failed in generation 4",
+    assert {(row["arm"], row["seed"]): (row["state"], row["kind"]) for row in rows} == {
+        ("standard", 0): ("complete", ""),
+        ("standard", 1): ("running, generation 3", "running"),
+        ("sims", 0): ("complete", ""),
+        ("sims", 1): ("stopped or failed in generation 4", "failed"),
     }
+    assert '"expected": 4' in page
     assert "Preliminary: 13 of 16 generations are finished" in page
     assert "<td>3 / 4</td>" in page
 
@@ -174,6 +180,70 @@ def test_an_arm_whose_chains_all_failed_at_once_is_in_the_answer_and_in_the_tabl
     assert "sims, seeds 0, 1 (failed, no generation)" in answer
     assert '<td>sims</td><td class="failed">failed</td><td>0 of 2</td>' in verdicts
     assert "nan" not in verdicts
+
+
+def test_a_chain_that_waits_or_has_not_begun_is_no_failure_and_a_failure_counts_while_its_params_are_todays(small):
+    runs = small.folder / "runs/smoke"
+    for folder in ("sims/seed0", "standard/seed1"):
+        shutil.rmtree(runs / folder)
+
+    def states() -> list[tuple[str, str]]:
+        params = load(Path("params.yaml"))
+        found = {(row["arm"], row["seed"]): (row["state"], row["kind"]) for row in progress(params, collect(params))}
+        return [found["sims", 0], found["standard", 1]]
+
+    with chdir(small.folder):
+        with owned(runs / "sims/seed0", name=RUNNER):
+            assert states() == [("waiting for its turn", ""), ("not begun", "")]
+        note_failure(load(Path("params.yaml")), Chain("sims", 0), "the loss is\nnot finite")
+        assert states()[0] == ("failed: the loss is not finite", "failed")
+        small.edit("guidance: 1.0", "guidance: 0.5")
+        assert states()[0] == ("not begun", "")
+        small.edit("guidance: 0.5", "guidance: 1.0")
+        (runs / "sims/seed0/failure.txt").write_text("by hand")
+        assert states()[0] == ("failed: by hand", "failed")
+
+
+def test_the_picture_of_samples_shows_each_arms_own_first_seed_as_the_slider_does(small):
+    shutil.rmtree(small.folder / "runs/smoke/sims/seed0")
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        results = collect(params)
+        both, one = (figures.samples(params, rows) for rows in (results, results[results["arm"] == "standard"]))
+        assert {(arm["name"], arm["seed"]) for arm in gallery(params, results)["arms"]} == {("standard", 0), ("sims", 1)}
+    assert Image.open(BytesIO(both)).height > 1.8 * Image.open(BytesIO(one)).height
+
+
+def test_curves_are_of_the_arms_that_have_generations_and_dvc_draws_them_where_another_has_none(small):
+    curves = small.folder / "reports/smoke/curves"
+    small.run("flows.cli", "report")
+    assert {path.name for path in curves.iterdir()} == {"standard.csv", "sims.csv"}
+    shutil.rmtree(small.folder / "runs/smoke/sims")
+    (curves / "former.csv").write_text("generation,fid\n1,0.5\n")
+    small.run("flows.cli", "report")
+    assert {path.name for path in curves.iterdir()} == {"standard.csv"}
+    with chdir(small.folder):
+        (small.folder / "runs/smoke/dvc.yaml").write_text(plots(load(Path("params.yaml"))))
+    small.run("dvc", "plots", "show", "runs/smoke/dvc.yaml", "--out", "shown")
+    assert "standard.csv" in (small.folder / "shown/index.html").read_text()
+
+
+def test_hundreds_of_modes_are_drawn_as_their_least_and_greatest(small):
+    for path in small.folder.glob("runs/smoke/*/seed*/g*/metrics.json"):
+        lists = {"mode_shares": [0.01, *[0.0025] * 399], "mode_spreads": [0.1, 0.2]}
+        path.write_text(json.dumps(json.loads(path.read_text()) | lists))
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        results = collect(params)
+        drawn = {chart["name"]: chart for chart in charts(params, results, yardsticks(params, results))}
+        assert report.build(params).stat().st_size < BYTES
+    assert {name for name in drawn if "mode" in name} == {
+        "mode_shares.least",
+        "mode_shares.greatest",
+        "mode_spreads.00",
+        "mode_spreads.01",
+    }
+    assert [drawn[f"mode_shares.{end}"]["traces"][2]["y"][0] for end in ("least", "greatest")] == [0.0025, 0.01]
 
 
 def test_what_params_say_is_escaped_and_a_page_that_is_not_watched_does_not_reload_itself(small):
@@ -226,6 +296,71 @@ def test_a_watched_report_is_rebuilt_at_a_failure_and_ends_when_its_run_does(sma
     assert 'http-equiv="refresh"' not in page
 
 
+def test_a_watched_report_leaves_what_the_run_has_reported_as_it_is_and_knows_its_length(small):
+    small.edit("generations: 4", "generations: 3")
+    wanted = {Chain(arm, seed): 4 for arm in ("standard", "sims") for seed in (0, 1)}
+    last = small.folder / "runs/smoke/sims/seed1/g004/dvc.lock"
+    lock = last.read_text()
+    last.unlink()
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        render(params, wanted)
+    process = small.start("flows.cli", "report", "--watch", "--every", "0.2")
+    try:
+        with chdir(small.folder), owned(Path("runs/smoke/sims/seed1"), name=RUNNER):
+            assert "15 of 16 generations" in process.stderr.readline()
+            until(lambda: 'http-equiv="refresh"' in page_of(small).read_text())
+            assert not page_of(small).with_name("summary.json").exists()
+            last.write_text(lock)
+            report.build(params, wanted)
+            assert "16 of 16 generations" in process.stderr.readline()
+            made = {path: path.stat().st_mtime_ns for path in page_of(small).parent.glob("*.*") if path.suffix != ".pid"}
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "reports/smoke/report.html" in out
+    small.run("flows.cli", "report", "--watch", "--every", "0.2")  # one that comes too late finds nothing to do, either
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert 'http-equiv="refresh"' not in page_of(small).read_text()
+
+
+def test_a_page_that_a_run_reports_while_a_preview_of_it_is_made_stays(small, monkeypatch):
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        composed = report.compose(params, reload=5)
+
+        def slowly(*_: object, **__: object) -> report.Composed:
+            page_of(small).write_text("the run's own")
+            return composed
+
+        report.preview(params, None, reload=5)
+        assert report.is_preview(page_of(small))
+        monkeypatch.setattr(report, "compose", slowly)
+        report.preview(params, None, reload=5)
+    assert page_of(small).read_text() == "the run's own"
+
+
+def test_a_watched_report_follows_params_that_are_edited_and_sees_a_run_that_failed_between_two_looks(small):
+    shutil.rmtree(small.folder / "runs/smoke/sims/seed1/g004")
+    process = small.start("flows.cli", "report", "--watch", "--every", "0.2")
+    try:
+        assert "15 of 16 generations" in process.stderr.readline()
+        assert "waiting for a run" in process.stderr.readline()
+        small.edit("generations: 4", "generations: 5")
+        assert "15 of 20 generations" in process.stderr.readline()
+        assert process.poll() is None
+        with chdir(small.folder):
+            note_failure(load(Path("params.yaml")), Chain("sims", 1), "the loss is not finite")
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "reports/smoke/report.html" in out
+    page = page_of(small).read_text()
+    assert "failed: the loss is not finite" in page
+    assert 'http-equiv="refresh"' not in page
+
+
 def test_the_page_names_a_preset_only_where_the_params_are_its_own_and_says_which_code_it_was(small):
     git = ["git", "-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
     for command in (["add", "models", "pipeline", "flows"], ["commit", "--quiet", "-m", "the code"]):
@@ -270,6 +405,17 @@ def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or
 
     image = find("#grid0")
     assert find("#generation").text == "generation 100"
+    browser.execute_script(
+        "document.getElementById('play').click(); window.first = document.getElementById('generation').textContent"
+    )
+    assert browser.execute_script("return window.first") == "generation 1"
+    find("#play").click()  # stop
+    find("#slider").send_keys(Keys.END)
+    assert browser.execute_script("return sessionStorage.getItem('smoke: generation')") is None  # it follows the newest
+    browser.refresh()
+    until(lambda: browser.find_elements("css selector", "#chart .legendtoggle"))
+    image = find("#grid0")
+    assert find("#generation").text == "generation 100"
     before = image.get_attribute("alt")
     assert image.get_property("naturalWidth") > 0
     find("#slider").send_keys(Keys.HOME)
@@ -284,9 +430,16 @@ def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or
     drawn = curves()
     ActionChains(browser).move_to_element(find("#chart .legendtoggle")).click().perform()
     until(lambda: curves() == drawn - 3)  # the mean and both edges of its band
+    box = find("#curves input[value=standard-mean]")
+    assert not box.is_selected()
+    box.send_keys(Keys.SPACE)
+    until(lambda: curves() == drawn)
+    box.send_keys(Keys.SPACE)
+    until(lambda: curves() == drawn - 3)
     time.sleep(0.5)  # a second click at once would be a double click
     ActionChains(browser).move_to_element(find("#chart .legendtoggle")).click().perform()
     until(lambda: curves() == drawn)
+    assert box.is_selected()
 
     def axis() -> str:
         return str(browser.execute_script("return document.getElementById('chart').layout.yaxis.type"))
@@ -306,10 +459,25 @@ def test_in_a_browser_slider_legend_switches_and_hover_work_without_a_request_or
     browser.refresh()
     until(lambda: browser.find_elements("css selector", "#chart .legendtoggle"))
     assert (axis(), curves()) == ("linear", drawn - 3)
+    assert not find("#curves input[value=standard-mean]").is_selected()
     assert find("#generation").text == "generation 1"
+    assert all(key.startswith("smoke: ") for key in browser.execute_script("return Object.keys(sessionStorage)"))
+    browser.execute_script("sessionStorage.setItem('smoke: generation', '6')")  # one that is not among the pictures now
+    browser.refresh()
+    until(lambda: browser.find_elements("css selector", "#chart .legendtoggle"))
+    assert find("#generation").text == "generation 5"
 
     Select(find("#metric")).select_by_visible_text("trace ratio")
     until(lambda: read("#chart .ytitle", "textContent") == "trace ratio")
+
+    closed = "details:not(#moving)"
+    for event, opened in (("beforeprint", True), ("afterprint", False)):
+        browser.execute_script(f"dispatchEvent(new Event('{event}'))")
+        assert find(closed).get_property("open") == opened
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    printed = [image for image in browser.find_elements("css selector", "img.printed") if image.is_displayed()]
+    assert len(printed) >= 3  # FID, the other metrics, samples
+    assert min(image.get_property("naturalWidth") for image in printed) > 500
 
     assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
     assert asked(browser) == {page_of(big).as_uri()}
