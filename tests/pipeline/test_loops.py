@@ -73,5 +73,6 @@ def test_the_filter_keeps_the_most_typical_and_the_corrector_moves_towards_real_
     assert kept.shape == (250, 2)
     assert np.linalg.norm(kept, axis=1).max() < np.quantile(np.linalg.norm(candidates, axis=1), 0.35)
     moved = HOOKS["towards-real"](candidates, context)
-    to_real = np.linalg.norm(candidates[:, None] - real, axis=2).min(axis=1)
-    np.testing.assert_allclose(np.linalg.norm(moved - candidates, axis=1), to_real / 2, rtol=1e-4)
+    given = candidates[:250]
+    to_real = np.linalg.norm(given[:, None] - real, axis=2).min(axis=1)
+    np.testing.assert_allclose(np.linalg.norm(moved - given, axis=1), to_real / 2, rtol=1e-4)
