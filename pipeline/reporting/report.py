@@ -22,13 +22,14 @@ from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.reporting import figures, timetable
 from pipeline.reporting.animation import animation
+from pipeline.reporting.answer import headline, reference_name
 from pipeline.reporting.charts import MANY, charts, library
 from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
 from pipeline.reporting.numerals import figure_text
 from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
-from pipeline.reporting.verdicts import MEANING, headline, mad, reference_name, shown, summary
+from pipeline.reporting.verdicts import MEANING, mad, shown, summary
 from pipeline.revision import changed, commit
 
 PACKAGES = (

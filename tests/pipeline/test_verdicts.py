@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.chains import Chain
 from pipeline.params import Params, load, parse
+from pipeline.reporting.answer import headline, reference_name
 from pipeline.reporting.costs import costs, evaluations
 from pipeline.reporting.numerals import figure_text
-from pipeline.reporting.verdicts import headline, mad, reference_name, shown, summary
+from pipeline.reporting.verdicts import mad, shown, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = np.arange(1, 41)
