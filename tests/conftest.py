@@ -213,7 +213,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     driver.quit()
 
 
-def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What it gives as soon as that is true."""
     end = time.monotonic() + seconds
     while not (found := what()):
