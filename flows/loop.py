@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from flows.announcements import Announcement
+from flows.cancellation import cancellable, stay_cancelled
 from flows.engine import at_once, run_chains
 from flows.known import In, project_root
 from flows.outage import end_without, watched
@@ -59,7 +60,7 @@ def _run_name() -> str:
     return f"{names}, seed {seeds}, {max(wanted.values())} generations"
 
 
-@flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[say_stopped])
+@flow(name="self-consuming", flow_run_name=_run_name, on_cancellation=[say_stopped], on_crashed=[stay_cancelled])
 def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, generations: Generations | None = None) -> None:
     """Run chains of params.yaml to their end, resuming where they stopped.
 
@@ -79,6 +80,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         for chain in wanted:
             claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
             layout.failure(chain).unlink(missing_ok=True)
+        claimed.enter_context(cancellable())
         lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))
         versions = Versions(params)
         broken = PREPARE(versions, params, wanted)

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from pydantic import AfterValidator
 
+from flows.cancellation import cancellable, stay_cancelled
 from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
 from flows.known import project_root
 from flows.processes import say_stopped, yield_to_others
@@ -39,7 +40,7 @@ def _known(name: str) -> str:
     return name
 
 
-@flow(name="study", flow_run_name="{name}", on_cancellation=[say_stopped])
+@flow(name="study", flow_run_name="{name}", on_cancellation=[say_stopped], on_crashed=[stay_cancelled])
 def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = None) -> None:
     """Make the points of a study that are not current, and its page.
 
@@ -52,7 +53,7 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
     made = load_study(variant(name, preset))
     render(made)
     versions = Versions()
-    with owned(made.folder):
+    with owned(made.folder), cancellable():
         failures = _points(root, made, stale_points(versions, made), versions)
     if made.results().empty:
         raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")

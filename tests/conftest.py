@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from hashlib import md5
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from ruamel.yaml import YAML
@@ -220,6 +221,13 @@ def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
         assert time.monotonic() < end
         time.sleep(0.05)
     return found
+
+
+def ask(api: str, path: str, body: str = "{}") -> Any:
+    """What a Prefect server answers to a POST request."""
+    request = Request(f"{api}/{path}", body.encode(), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def asked(browser: Any) -> set[str]:

@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
-from conftest import Project, until
+from conftest import Project, ask, until
 from ruamel.yaml import YAML
 
 from pipeline.params import load
@@ -53,12 +52,6 @@ def served(copy: Project, **more: str) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         copy.said = process.communicate(timeout=60)[1]  # type: ignore[attr-defined]
-
-
-def ask(api: str, path: str, body: str = "{}") -> Any:
-    request = Request(f"{api}/{path}", body.encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
-        return json.load(answer)
 
 
 def deployments(api: str) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import OWN_SERVER, until
+from conftest import OWN_SERVER, ask, until
 
 VERIFY = ("flows.cli", "verify", "--arm", "sims")
 
@@ -169,16 +169,21 @@ def test_a_run_killed_in_generation_3_goes_on_there_and_ends_with_the_same_hashe
     assert finished_copy.locks() == longer.locks()
 
 
-@pytest.mark.parametrize(("sign", "server"), [(signal.SIGINT, OWN_SERVER), (signal.SIGTERM, {})])
-def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(project, sign, server):
+@pytest.mark.parametrize("stop", ["Ctrl-C", "SIGTERM", "prefect flow-run cancel"])
+def test_a_run_that_is_stopped_ends_within_seconds_and_leaves_no_process(project, stop):
     copy = project(edit=lambda text: text.replace("generations: 2", "generations: 99"))
-    process = copy.start("flows.cli", "run", **server)
+    process = copy.start("flows.cli", "run", **(OWN_SERVER if stop == "Ctrl-C" else {}))
     for line in process.stderr:
         if "generation   2/99" in line:
             break
     assert f"is being worked on by process {process.pid}" in copy.run("flows.cli", "run", code=1)
+    cancelled = stop == "prefect flow-run cancel"
+    if cancelled:
+        (run, *_) = ask(copy.server, "flow_runs/filter", '{"sort": "START_TIME_DESC"}')  # the newest
+        copy.run("prefect", "flow-run", "cancel", run["id"])
     began = time.monotonic()
-    os.kill(process.pid, sign)
+    if not cancelled:
+        os.kill(process.pid, signal.SIGINT if stop == "Ctrl-C" else signal.SIGTERM)
     process.wait(timeout=30)
     assert time.monotonic() - began < 5
     assert process.returncode == 130
@@ -186,6 +191,9 @@ def test_a_run_stopped_by_a_signal_ends_within_seconds_and_leaves_no_process(pro
     time.sleep(1.5)
     assert not [line for line in Path("/proc").glob("[0-9]*/environ") if _works_in(line.parent, copy.folder)]
     assert set(copy.statuses().values()) == {"KILLED"}
+    if cancelled:
+        (run, *_) = ask(copy.server, "flow_runs/filter", '{"sort": "START_TIME_DESC"}')
+        assert run["state"]["type"] == "CANCELLED"
 
 
 def _works_in(process: Path, folder: Path) -> bool:
