@@ -18,11 +18,11 @@ from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
 from pipeline.generation import run_step, transaction
+from pipeline.job import Job
 from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.locks import digests
 from pipeline.ownership import owned
 from pipeline.params import Params, load
-from pipeline.steps import Job
 from pipeline.versioning import Versions
 
 

@@ -18,6 +18,7 @@ CODE = (
     "pipeline/files.py",
     "pipeline/generation.py",
     "pipeline/hooks.py",
+    "pipeline/job.py",
     "pipeline/machine.py",
     "pipeline/mapping.py",
     "pipeline/measures/evaluation.py",

@@ -11,11 +11,12 @@ from pipeline.chains import Chain
 from pipeline.clock import timed
 from pipeline.errors import RunFailed
 from pipeline.files import staged
+from pipeline.job import Job
 from pipeline.layout import Layout
 from pipeline.measures import evaluation
 from pipeline.ownership import owned
 from pipeline.params import Params
-from pipeline.steps import STEPS, Job
+from pipeline.steps import STEPS
 
 
 def make_data(params: Params) -> None:

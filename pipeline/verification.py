@@ -8,10 +8,11 @@ from pipeline import machine
 from pipeline.cache import md5_of
 from pipeline.chains import Chain
 from pipeline.generation import said_of
+from pipeline.job import Job
 from pipeline.layout import BASE, Layout
 from pipeline.locks import digests, sources
 from pipeline.params import Params
-from pipeline.steps import STEPS, Job, train_base
+from pipeline.steps import STEPS, train_base
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:

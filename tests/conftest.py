@@ -20,6 +20,8 @@ from ruamel.yaml import YAML
 
 from flows.server import own_server, wait
 
+pytest_plugins = ("grown",)
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     ".dvc/config",

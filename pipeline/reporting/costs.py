@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline.chains import Chain
+from pipeline.job import Job
 from pipeline.layout import Layout
 from pipeline.measures.evaluation import SELECTION_SAMPLES
 from pipeline.params import Params
 from pipeline.reporting.results import plain_arm
 from pipeline.reporting.timetable import steps_of, timings
-from pipeline.steps import CANDIDATES, Job
+from pipeline.steps import CANDIDATES
 from pipeline.strategies import STRATEGIES
 
 AMOUNTS = {"images_seen": "times_images", "evaluations": "times_evaluations", "nfe": "times_nfe", "seconds": "times_seconds"}

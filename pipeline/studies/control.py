@@ -20,6 +20,7 @@ from pydantic import Field
 from models.denoiser import Denoise
 from models.guidance import sims
 from pipeline.datasets import Points, dataset
+from pipeline.job import draw, fit_model, load_model
 from pipeline.layout import BASE
 from pipeline.measures.intervals import bootstrap
 from pipeline.measures.metrics import Floats
@@ -27,7 +28,6 @@ from pipeline.measures.theory import complement_share, mixture_share
 from pipeline.params import Params
 from pipeline.reporting.figures import band
 from pipeline.sections import Auxiliary, Count, Section
-from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.attribute import Attribute, By, with_shares
 from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite
 

@@ -21,6 +21,7 @@ from models.guidance import merged, sims
 from models.training import CHUNK_STEPS, State, chunk_steps, train
 from pipeline import compute
 from pipeline.datasets import Array, Points, dataset, decode
+from pipeline.job import draw, load_model
 from pipeline.layout import BASE
 from pipeline.machine import device_of
 from pipeline.measures.evaluation import fid
@@ -28,7 +29,6 @@ from pipeline.measures.intervals import bootstrap
 from pipeline.params import Params
 from pipeline.reporting.figures import band, floor_line
 from pipeline.sections import Guidance, Section, Seed
-from pipeline.steps import draw, load_model
 from pipeline.studies.optimum import best_guidances, falls
 from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite, guided_fid
 

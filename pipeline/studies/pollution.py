@@ -11,13 +11,13 @@ from pydantic import Field
 
 from models.guidance import sims
 from pipeline import compute
+from pipeline.job import draw, fit_model, load_model
 from pipeline.layout import BASE
 from pipeline.measures.evaluation import fid
 from pipeline.measures.intervals import bootstrap
 from pipeline.measures.metrics import Floats
 from pipeline.reporting.figures import band, floor_line
 from pipeline.sections import Guidance, Section
-from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.study import Bench, Row, Summary, diverged_as_infinite, guided_fid
 
 

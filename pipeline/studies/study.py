@@ -24,12 +24,12 @@ from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.extensions import extend
 from pipeline.files import read_json, write_json
+from pipeline.job import Job, draw
 from pipeline.layout import PARAMS, PRESETS, Layout
 from pipeline.mapping import read_mapping
 from pipeline.measures import evaluation
 from pipeline.params import Params, parse
 from pipeline.sections import Name, Section, Seed
-from pipeline.steps import Job
 
 FOLDER = Path("studies")
 PLAIN = "plain"
@@ -185,7 +185,7 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
 def guided_fid(job: Job, denoise: Denoise) -> float | None:
     """The FID of a generation's guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
     try:
-        samples = steps.draw(job, denoise, "synthetic", job.params.evaluation.n)
+        samples = draw(job, denoise, "synthetic", job.params.evaluation.n)
     except FloatingPointError:
         return None
     return evaluation.fid(job.params, samples)

@@ -12,10 +12,11 @@ from pipeline.chains import Chain
 from pipeline.errors import BadInput
 from pipeline.files import read_array, read_json
 from pipeline.generation import make_base, make_data, make_generation
+from pipeline.job import Job
 from pipeline.layout import BASE, METRICS, SYNTHETIC, Layout
 from pipeline.params import Params, load, parse
 from pipeline.recipes import recipe
-from pipeline.steps import Job, training_set
+from pipeline.steps import training_set
 
 PLAIN = {"loop": "augmentation", "strategy": "standard"}
 Make = Callable[..., Params]

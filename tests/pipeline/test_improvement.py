@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import BadInput
+from pipeline.job import draw, fit_model, load_model
 from pipeline.layout import BASE
 from pipeline.measures.evaluation import prepare_data
 from pipeline.params import load
-from pipeline.steps import draw, fit_model, load_model
 from pipeline.studies.improvement import Settings, plot, selected, snapshots, split, summary
 from pipeline.studies.kinds import kind_of
 from pipeline.studies.optimum import best_guidances, falls, lowest

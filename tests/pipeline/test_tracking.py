@@ -10,10 +10,10 @@ import pytest
 from conftest import Project
 
 from pipeline.chains import Chain
+from pipeline.job import thinned
 from pipeline.layout import RUNNER, Layout
 from pipeline.ownership import owned
 from pipeline.params import load
-from pipeline.steps import thinned
 from pipeline.tracking.chain import ChainTracker, rebuild, store_of
 from pipeline.tracking.machine import machine_watched
 from pipeline.tracking.store import Store, curves, pages
