@@ -94,16 +94,19 @@ def _status(given: argparse.Namespace) -> None:
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
     from pipeline.locks import beyond, finished
-    from pipeline.verification import differences
+    from pipeline.verification import altered, differences, gap
 
     params = load(Path(PARAMS))
     wrong = checked = 0
-    for chain in select(params, None if given.arm is None else [given.arm], None, None):
+    chains = select(params, None if given.arm is None else [given.arm], None, None)
+    for line in altered(params, chains):
+        wrong += 1
+        print(line)
+    for chain in chains:
         made = finished(params, chain, MAX_GENERATIONS)
         if later := beyond(params, chain, len(made)):
             wrong += 1
-            gap = Layout(params.experiment).generation(chain, len(made) + 1)
-            print(f"{gap}: is not committed, or not from the one before; {later[0].name} to {later[-1].name} came after it")
+            print(gap(params, chain, len(made) + 1, later))
         for number, _ in enumerate(made, start=1):
             if given.generation not in (None, number):
                 continue

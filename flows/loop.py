@@ -30,6 +30,7 @@ from pipeline.errors import GOES_ON, RunFailed
 from pipeline.failures import note_failure
 from pipeline.files import read_json
 from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
+from pipeline.leftovers import cleared
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
@@ -79,6 +80,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
     with ExitStack() as claimed:
         for chain in wanted:
             claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
+            claimed.enter_context(cleared(layout.chain(chain)))
             layout.failure(chain).unlink(missing_ok=True)
         claimed.enter_context(cancellable())
         lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))

@@ -1,13 +1,14 @@
 """What the processes of chains have in common, imported once in the process that they are forked from.
 
-Ctrl-C is for the run, which ends that process.
+Ctrl-C and a closed terminal are for the run, which ends that process.
 """
 
 import gc
 import signal
 
 gc.disable()
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+for sign in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(sign, signal.SIG_IGN)
 
 import torch._dynamo  # noqa: E402, F401  torch's optimizers import it at their first step
 

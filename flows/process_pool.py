@@ -126,8 +126,9 @@ def process_pool(root: Path, params: Params, size: int) -> Iterator[ProcessPoolT
 
 
 def begin_worker(device: str | None) -> None:
-    """Prepare a worker process: it ends with its parent and sees its own GPU alone. Ctrl-C is for the parent."""
+    """Prepare a worker process: it ends with its parent and sees its own GPU alone. Its parent sees to signals."""
     if device is not None:  # said before it has looked for any
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for sign in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_IGN)
     end_with_parent()

@@ -91,7 +91,8 @@ def end_at_once(code: int, message: str) -> NoReturn:
     """End this process and its children without ado, from whatever thread: generations are transactions, none is lost."""
     stderr = sys.stderr.fileno()
     shown = SHOW_CURSOR if os.isatty(stderr) else ""
-    os.write(stderr, f"{shown}{message}\n".encode())  # not print: a signal may have come in the middle of one
+    with suppress(OSError):  # the terminal is gone
+        os.write(stderr, f"{shown}{message}\n".encode())  # not print: a signal may have come in the middle of one
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(code)
@@ -103,7 +104,7 @@ def say_stopped(*_: Any, **__: Any) -> None:
 
 
 def stop_by_signals() -> None:
-    """Let SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, also in a shell's background job.
+    """Let SIGINT, SIGTERM and a closed terminal raise KeyboardInterrupt in the main thread, also in a shell's background job.
 
     An exception that comes at any moment may be swallowed, or leave a library's lock locked, and it comes late where the main
     thread is in compiled code. So the process ends at once when it has not ended in order after ORDERLY_SECONDS, or when the
@@ -111,7 +112,9 @@ def stop_by_signals() -> None:
     """
     heard, told = socket.socketpair()
     told.setblocking(False)
-    stops, by_handler = (signal.SIGINT, signal.SIGTERM), 0
+    stops, by_handler = [signal.SIGINT, signal.SIGTERM], 0
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        stops.append(signal.SIGHUP)
 
     def stop(sign: int, frame: FrameType | None) -> None:
         told.send(bytes([by_handler]))  # a library may have taken the interpreter's way of telling for itself

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,6 @@ def mend(cache: "HashFileDB", outputs: dict[Path, str]) -> None:
 
     What neither has is stale for DVC, and so made anew. An object is read again only when its time or size has changed.
     """
-    from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_data.hashfile.tree import Tree
-
     for path, md5 in outputs.items():
         there, dropped = _sound(cache, md5)
         if not there and md5_of(path) == md5:
@@ -29,8 +27,23 @@ def mend(cache: "HashFileDB", outputs: dict[Path, str]) -> None:
         elif dropped:
             log.warning("DVC's copy of %s was damaged and is dropped: what it was a copy of is made anew", path)
         elif there and md5.endswith(DIRECTORY):
-            tree = Tree.load(cache, HashInfo("md5", md5))
-            mend(cache, {path.joinpath(*key): info.value for key, _, info in tree})
+            mend(cache, files_of(cache, {path: md5}))
+
+
+def files_of(cache: "HashFileDB", outputs: dict[Path, str]) -> dict[Path, str]:
+    """The outputs (md5 by path) with folders' files in place of the folders; without what the cache has no sound listing of."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+    from dvc_objects.errors import ObjectFormatError
+
+    files = dict[Path, str]()
+    for path, md5 in outputs.items():
+        if not md5.endswith(DIRECTORY):
+            files[path] = md5
+            continue
+        with suppress(FileNotFoundError, ObjectFormatError):
+            files |= {path.joinpath(*key): info.value for key, _, info in Tree.load(cache, HashInfo("md5", md5))}
+    return files
 
 
 def md5_of(path: Path) -> str | None:

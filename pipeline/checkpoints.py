@@ -31,6 +31,7 @@ class FileCheckpoint:
                     return None
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         except SafetensorError:
+            log.warning("%s is damaged: the training starts from its beginning", self.path)
             return None
         log.warning("%s: the training goes on after %d steps", self.path, state["step"])
         return state

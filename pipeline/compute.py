@@ -83,5 +83,5 @@ def draw(
         blocks.append(sample_heun(denoise, block, sigmas).cpu())
     samples: NDArray[np.float32] = torch.cat(blocks).numpy()[start - first : stop - first]
     if not np.isfinite(samples).all():
-        raise FloatingPointError("a sample is not finite: the guided trajectories diverged (a smaller guidance helps)")
+        raise FloatingPointError("a sample is not finite: the trajectories diverged (guidance, zeta or sigma_max is too large)")
     return samples

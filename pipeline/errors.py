@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 GOES_ON = "the same command goes on from the last finished generation"
 STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
 """What a run says, and its exit code, when it was stopped."""
+LONGEST = 300
 
 
 class BadInput(Exception):
@@ -28,7 +29,8 @@ def as_value_error() -> Iterator[None]:
 
 def in_a_line(error: BaseException) -> str:
     """What an error says, without line breaks; its type's name where it says nothing."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def exit_code(run: Callable[[], int | None]) -> int:
@@ -42,7 +44,8 @@ def exit_code(run: Callable[[], int | None]) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
+        with suppress(OSError):  # the terminal is gone
+            print(STOPPED, file=sys.stderr)
         return STOPPED_CODE
     except (OSError, MemoryError) as error:  # the machine's faults, not the program's
         print(f"failed: {in_a_line(error)}", file=sys.stderr)

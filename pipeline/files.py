@@ -20,12 +20,16 @@ from pipeline.layout import LOCK, RECIPE
 def staged(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to work in; when the block ends well, its files replace those that were there.
 
-    A crash leaves the old files, or a mixture that DVC recognises by its hashes and recomputes. Recipe and lock stay.
+    A kill leaves the old files, or a mixture that DVC recognises by its hashes and recomputes. Recipe and lock stay.
     """
     work = folder.with_name(folder.name + ".partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    yield work
+    try:
+        yield work
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     folder.mkdir(parents=True, exist_ok=True)
     made = sorted(file.name for file in work.iterdir())
     for name in made:

@@ -38,6 +38,9 @@ from pipeline.sections import (
 DIGITS, MIN_REFERENCE = 1797, 150
 """scikit-learn's digits, and how many must be left to report by."""
 
+TAKEN = {"gallery": "the README's pictures", "studies": "the pages of studies"}
+"""Folders of reports that are no experiment's."""
+
 
 class Params(Section):
     """The whole experiment."""
@@ -73,8 +76,9 @@ class Params(Section):
         reserved = {"base", "chained", "code", "compare", "data", "planned"} & set(self.arms)
         if reserved:
             raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
-        if self.experiment == "gallery":
-            raise ValueError("experiment: 'gallery' is not allowed: reports/gallery is the README's")
+        if self.experiment in TAKEN:
+            taken = f"reports/{self.experiment} holds {TAKEN[self.experiment]}"
+            raise ValueError(f"experiment: {self.experiment!r} is not allowed: {taken}")
         held_out = self.evaluation.selection or 0
         if isinstance(self.data, DigitsData) and self.data.n_real + held_out > DIGITS - MIN_REFERENCE:
             raise ValueError(

@@ -1,7 +1,7 @@
 """Recompute finished generations in a temporary folder and compare them with what is stored and what DVC recorded."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline import machine
@@ -12,7 +12,9 @@ from pipeline.job import Job
 from pipeline.layout import BASE, Layout
 from pipeline.locks import digests, sources
 from pipeline.params import Params
+from pipeline.recipes import roots
 from pipeline.steps import STEPS, train_base
+from pipeline.versioning import Versions
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:
@@ -40,6 +42,22 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
                 STEPS[step](job)
         found += _compare(folder, work, recorded)
     return found
+
+
+def altered(params: Params, chains: Iterable[Chain]) -> list[str]:
+    """The files of data and base models that are not what DVC recorded, a line each."""
+    versions = Versions(params, shared=True)
+    return [f"{path}: differs from what DVC recorded" for stage in roots(chains) for path in versions.altered(stage)]
+
+
+def gap(params: Params, chain: Chain, number: int, later: list[Path]) -> str:
+    """Why a generation cannot be verified, though it or `later` ones are committed."""
+    folder = Layout(params.experiment).generation(chain, number)
+    for name in digests(folder):
+        if not (folder / name).exists():
+            return f"{folder / name}: is not there"
+    after = f"; {later[0].name} to {later[-1].name} came after it" if later[0] != folder else ""
+    return f"{folder}: is not committed, or not from the one before{after}"
 
 
 def _compare(folder: Path, work: Path, expected: Mapping[str, str | None]) -> list[str]:

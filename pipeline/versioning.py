@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cache import mend
+from pipeline.cache import files_of, md5_of, mend
 from pipeline.code import is_current
 from pipeline.errors import RunFailed, in_a_line
 from pipeline.extensions import changed
+from pipeline.files import write_text
 from pipeline.layout import LOCK, PARAMS, RECIPE, Layout
 from pipeline.locks import drop_damaged_locks, outputs
 from pipeline.ownership import owned
@@ -60,6 +61,11 @@ class Versions:
         """The stages of a recipe that are not current, as RECIPE:STAGE."""
         return set(self._status([recipe]))
 
+    def altered(self, stage: str) -> list[Path]:
+        """The files of a stage's outputs whose bytes are not those that its lock records, as far as DVC's cache lists them."""
+        files = files_of(self._repo.cache.local, outputs(stage))
+        return [path for path, md5 in files.items() if md5_of(path) != md5]
+
     def commit(self, target: str) -> None:
         """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
         self.check_params()
@@ -97,15 +103,18 @@ class Versions:
             raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
 
     def _open(self) -> "Repo":
+        import dvc.dvcfile
         import dvc.rwlock
         from dvc.lock import LockNoop
         from dvc.repo import Repo
 
-        dvc.rwlock.rwlock = _unlocked
+        dvc.rwlock.rwlock, dvc.dvcfile.modify_yaml = _unlocked, _rewritten
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
         for library in ("dvc_objects", "dvc_data"):
             logging.getLogger(library).setLevel(logging.CRITICAL)  # what they log with a traceback is raised, too
+        logging.getLogger("dvc.output").setLevel(logging.ERROR)  # a report without curves says so itself
+        logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)  # no bars: they would tear our own display
         honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
         with _said_by_dvc():
             own = {"core": {"no_scm": True}}  # .gitignore covers all outputs: DVC need not look for itself at every commit
@@ -136,6 +145,17 @@ def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
     Those who make a generation own its chain, and commits take turns, by locks that die with their owner.
     """
     yield
+
+
+@contextmanager
+def _rewritten(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
+    """In place of DVC's way of changing a lock file in its place, where a kill would cut it: `dvc repro` would refuse it."""
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    file = Path(path)
+    content = parse_yaml_for_update(file.read_text("utf-8"), path) if file.exists() else {}
+    yield content
+    write_text(file, dumps_yaml(content))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pipeline.reporting.verdicts import COLLAPSED, DRIFTED, EARLY, ENOUGH, MARGI
 
 WORDS = {
     COLLAPSED: "collapsed (MAD)",
-    UNCLEAR: "is worse, but not clearly",
+    UNCLEAR: "is worse, but without a clear rise",
     DRIFTED: f"drifted, by less than {MARGIN:g} times",
     STABLE: "stayed stable",
 }
@@ -62,9 +62,13 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
     text = f"{row['arm']} {WORDS[row['verdict']]}"
     if row["left_out"]:
         text += f", judged by {row['seeds']} of {row['chains']} seeds, without {row['left_out']}"
+    if row["cut"]:
+        text += f", but {row['cut']} did not reach the end"
     end = f"the last {row['end_over']} of {row['generations']} generations"
     text += f": its FID over {end}, {figure_text(row['end_mean'])}, is "
     over_own = f"{_times(row, 'growth')} that of its own generation 1"
+    if row["control"]:
+        return f"{text}{over_own}"
     if pd.isna(row["factor"]):
         return f"{text}{over_own}, which is all that there is to hold it against"
     text += f"{_times(row, 'factor')} {unit}"

@@ -42,7 +42,7 @@ def mad(params: Params, results: pd.DataFrame, states: Sequence[State] = ()) -> 
     seed the slope has none, and the others give the 10th and 90th percentile of the chain's end, if that is more than one.
 
     seeds: how many are compared, of so many chains, over so many generations, which each of them has; left_out: the others, in
-    words; all of them where none is long enough for a verdict.
+    words; all of them where none is long enough for a verdict; cut: those compared that have failed before their end.
     """
     named = {*results["arm"], *(state["arm"] for state in states)}
     return pd.DataFrame([_row(params, results, arm, states) for arm in params.arms if arm in named])
@@ -67,8 +67,13 @@ def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State
     state = {each["seed"]: str(each["state"]) for each in states if each["arm"] == arm}
     compared, enough = _compared(chains), max(map(len, chains.values()), default=0) >= ENOUGH
     without = [seed for seed in (state or chains) if not enough or seed not in compared]
+    cut = [seed for seed in compared if enough and state.get(seed, "").startswith("failed")]
     row: dict[str, Any] = {"arm": arm, "seeds": len(compared), "chains": len(state or chains)}
-    row |= {"control": arm == control_arm(params), "left_out": _left_out(without, chains, state)}
+    row |= {
+        "control": arm == control_arm(params),
+        "left_out": _named(without, chains, state),
+        "cut": _named(cut, chains, state),
+    }
     curves = np.array(list(compared.values()))
     slope, factor, growth = UNKNOWN, UNKNOWN, UNKNOWN
     if len(curves):
@@ -101,7 +106,7 @@ def _slope(curves: Floats) -> Interval:
     return bootstrap(clipped, log_slope) if len(curves) > 1 else Interval(log_slope(clipped), np.nan, np.nan)
 
 
-def _left_out(seeds: list[int], chains: dict[int, Floats], state: dict[int, str]) -> str:
+def _named(seeds: list[int], chains: dict[int, Floats], state: dict[int, str]) -> str:
     """Seeds by what became of them, as in "seeds 2, 3 (failed, 1 to 4 generations) and seed 4 (not begun, no generation)"."""
     alike: dict[str, list[int]] = {}
     for seed in seeds:

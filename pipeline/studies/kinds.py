@@ -66,7 +66,7 @@ def kind_of(study: Study) -> tuple[Kind, Any]:
     try:
         settings = kind.settings.model_validate(study.file.settings)
     except ValidationError as error:
-        raise wrong(path, error, "settings.") from None
+        raise wrong(path, error, "settings.", kind.settings.model_fields) from None
     try:
         kind.check(settings, study.params(0), study.file.axes)
     except ValueError as error:

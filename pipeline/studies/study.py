@@ -7,7 +7,7 @@ order, side by side, and again.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -155,15 +155,17 @@ def load_study(name: str) -> Study:
     try:
         study = Study(name, StudyFile.model_validate(read_mapping(path)))
     except ValidationError as error:
-        raise wrong(path, error) from None
+        raise wrong(path, error, keys=StudyFile.model_fields) from None
     study.params(0)
     return study
 
 
-def wrong(path: Path, error: ValidationError, section: str = "") -> BadInput:
-    """What a study's file has wrong, in one line."""
+def wrong(path: Path, error: ValidationError, section: str = "", keys: Iterable[str] = ()) -> BadInput:
+    """What a study's file has wrong, in one line; `keys` are those that the section may have."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+        return BadInput(f"{path}: {section}{where}: unknown key (value {first['input']!r}); allowed are {', '.join(keys)}")
     return BadInput(f"{path}: {section}{where}: {first['input']!r} is not allowed: {first['msg']}")
 
 

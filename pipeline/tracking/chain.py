@@ -109,10 +109,10 @@ class ChainTracker:
         """How the chain ended, or that a run has not come to its end; a chain may be shorter than params.yaml says by wish."""
         if failure(self.params, self.chain) is not None:
             return "FAILED"
-        if owner(Layout(self.params.experiment).chain(self.chain), RUNNER) is not None:
-            return "RUNNING"
-        complete = made >= self.params.length(self.chain.arm)
-        return "FINISHED" if complete or self.store.client.get_run(self._run).info.status == "FINISHED" else "KILLED"
+        finished_before = self.store.client.get_run(self._run).info.status == "FINISHED"
+        if owner(Layout(self.params.experiment).chain(self.chain), RUNNER) is not None:  # until its last chain has ended
+            return "FINISHED" if finished_before else "RUNNING"
+        return "FINISHED" if finished_before or made >= self.params.length(self.chain.arm) else "KILLED"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -47,3 +47,25 @@ def test_a_process_that_swallows_its_interrupt_ends_all_the_same_and_at_once_by_
     assert time.monotonic() - began < seconds
     assert process.returncode == 130
     assert said == "stopped: the same command goes on from the last finished generation\n"
+
+
+ORDERLY = """
+import sys, time
+from flows.processes import stop_by_signals
+from pipeline.errors import exit_code
+stop_by_signals()
+print("ready", flush=True)
+sys.exit(exit_code(lambda: time.sleep(1)))
+"""
+
+
+@pytest.mark.parametrize(("shell", "code"), [("exec", 130), ("trap '' HUP; exec", 0)])
+def test_a_closed_terminal_stops_a_run_but_one_under_nohup(shell, code):
+    command = ["bash", "-c", f'{shell} "$0" -c "$1"', sys.executable, ORDERLY]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert ("the same command goes on" in said) == bool(code)

@@ -70,4 +70,5 @@ def test_a_terminal_shows_a_line_a_chain_that_changes_in_place(project: Callable
     assert ["1/1", "fine-tune"] in [line[1:3] for line in chain]
     assert chain[-1][1:3] == ["1/1", "complete"]
     assert len(chain[-1]) == 5
+    assert "/s]" not in shown  # no bars of DVC's among them
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")

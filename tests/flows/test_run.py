@@ -81,6 +81,14 @@ def test_verify_agrees_and_names_the_file_with_a_flipped_byte(finished_copy):
     content[-1] ^= 1
     path.write_bytes(content)
     assert str(path.relative_to(finished_copy.folder)) in finished_copy.run(*VERIFY, "--generation", "2", code=1)
+    facts = finished_copy.folder / "runs/smoke/data/data.json"
+    facts.chmod(0o644)
+    facts.write_text(facts.read_text().replace("0", "1", 1))
+    path.with_name("metrics.json").unlink()
+    said = finished_copy.run(*VERIFY, "--generation", "2", code=1)
+    assert "runs/smoke/data/data.json: differs from what DVC recorded\n" in said
+    assert "runs/smoke/sims/seed0/g002/metrics.json: is not there\n" in said
+    assert "0 generations verified, 2 differences" in said
 
 
 def test_dvc_repro_makes_added_generations_and_nothing_else(longer):
@@ -191,6 +199,7 @@ def test_a_run_that_is_stopped_ends_within_seconds_and_leaves_no_process(project
     time.sleep(1.5)
     assert not [line for line in Path("/proc").glob("[0-9]*/environ") if _works_in(line.parent, copy.folder)]
     assert set(copy.statuses().values()) == {"KILLED"}
+    assert not list(copy.folder.glob("runs/**/*.partial"))
     if cancelled:
         (run, *_) = ask(copy.server, "flow_runs/filter", '{"sort": "START_TIME_DESC"}')
         assert run["state"]["type"] == "CANCELLED"

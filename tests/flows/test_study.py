@@ -48,6 +48,8 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
         ("share:", "shares:", "axes: seed, shares is not allowed: they must be seed, share"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-1.0]", "settings.guidances.0: -1.0 is not allowed"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidance: 1.0", "settings.guidances"),
+        ("kind: pollution", "kind: pollution\nnote: x", "note: unknown key (value 'x'); allowed are kind, preset, changes,"),
+        ("settings:", "settings:\n  note: x", "settings.note: unknown key (value 'x'); allowed are guidances"),
         ("preset: digits", "preset: digit", "presets/digit.yaml: no such file"),
         ("seed: [0, 1, 2]", "seed: [0.5]", "axes.seed.0: 0.5 is not allowed"),
         ("share: [0.0,", "share: [abc,", "axes.share.0: 'abc' is not allowed"),

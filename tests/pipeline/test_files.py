@@ -11,7 +11,8 @@ from torch import nn
 from pipeline.checkpoints import FileCheckpoint, remove
 from pipeline.compute import load_weights
 from pipeline.errors import RunFailed
-from pipeline.files import read_array, read_json
+from pipeline.files import read_array, read_json, staged
+from pipeline.leftovers import cleared
 from pipeline.ownership import owned
 
 
@@ -24,6 +25,44 @@ def test_what_a_kill_left_of_checkpoints_goes_when_the_generation_is_done(tmp_pa
         (tmp_path / name).touch()
     remove(tmp_path / "g002.partial")
     assert [path.name for path in tmp_path.iterdir()] == ["g003.partial-train.safetensors"]
+
+
+def test_what_a_kill_leaves_in_a_chains_folder_is_cleared_where_nobody_works_on_it_but_no_checkpoint(tmp_path):
+    def halves() -> set[str]:
+        half, file = tmp_path / "g002.partial", tmp_path / "failure.txt.7.partial"
+        half.mkdir()
+        (half / "losses.json").touch()
+        file.touch()
+        return {half.name, file.name}
+
+    kept = {"g001", "g002.partial-train.safetensors", "owner.pid"}
+    (tmp_path / "g001").mkdir()
+    (tmp_path / "g002.partial-train.safetensors").touch()
+    halves()
+    with cleared(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == kept
+        made = halves()
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    halves()
+    with owned(tmp_path), cleared(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == kept | made
+
+
+def test_what_fails_leaves_no_half_behind_and_the_former_files(tmp_path):
+    folder = tmp_path / "g001"
+    with staged(folder) as work:
+        (work / "metrics.json").write_text("former")
+
+    def stopped() -> None:
+        with staged(folder) as work:
+            (work / "metrics.json").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert [path.name for path in tmp_path.iterdir()] == ["g001"]
+    assert (folder / "metrics.json").read_text() == "former"
 
 
 class Evil:

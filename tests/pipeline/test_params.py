@@ -79,6 +79,7 @@ def test_every_preset_is_valid(preset):
         ("guidance: 0.85", "guidance: .nan", "arms.sims.guidance: nan is not allowed"),
         ("experiment: gaussian ", "experiment: 2024-13-01 ", "cannot be read as YAML"),
         ("experiment: gaussian ", "experiment: gallery ", "experiment: 'gallery' is not allowed"),
+        ("experiment: gaussian ", "experiment: studies ", "reports/studies holds the pages of studies"),
         ("experiment: gaussian ", "experiment: 7 ", "experiment: 7 is not allowed"),
         ("experiment: gaussian ", "experiment: null ", "experiment: None is not allowed"),
         ("seeds: [0]", "seeds: [zero]", "seeds.0: 'zero' is not allowed"),

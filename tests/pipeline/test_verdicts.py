@@ -209,6 +209,28 @@ def test_an_arm_is_judged_by_its_seeds_that_are_long_enough_and_the_answer_says_
     )
 
 
+def test_an_arm_that_failed_after_enough_generations_is_judged_and_said_to_have_failed(params):
+    results = table(standard=[RISING], sims=[FLAT[:12], FLAT], real=[FLAT, FLAT])
+    states = [state("standard", 0), state("sims", 0, "failed: x"), state("sims", 1), state("real", 0), state("real", 1)]
+    assert mad(params, results, states).set_index("arm").loc["sims", "cut"] == ""  # too short beside the other
+    assert mad(params, table(sims=[FLAT[:12]]), states[1:2])["cut"][0] == "seed 0 (failed, 12 generations)"
+    results = table(standard=[RISING], sims=[FLAT[:30], FLAT], real=[FLAT, FLAT])
+    rows = mad(params, results, states)
+    assert rows.set_index("arm")["cut"].to_dict() == {"standard": "", "sims": "seed 0 (failed, 30 generations)", "real": ""}
+    said = headline(params, results, rows, pd.DataFrame())
+    assert said[1].startswith("sims stayed stable, but seed 0 (failed, 30 generations) did not reach the end: its FID over")
+
+
+def test_a_control_alone_is_held_against_its_own_generation_1(params):
+    control = params.model_copy(update={"arms": {"real": params.arms["real"]}})
+    results = table(real=[FLAT, 2 * FLAT])
+    said = headline(control, results, mad(control, results), pd.DataFrame())
+    assert (
+        said[1]
+        == "real stayed stable: its FID over the last 10 of 40 generations, 0.03, is 1 times (1 to 1) that of its own generation 1."
+    )
+
+
 def test_seeds_of_other_lengths_are_compared_over_the_generations_that_they_have_in_common(params):
     long = np.concatenate([RISING, RISING[-1:].repeat(60)])
     rows = mad(params, table(standard=[long, RISING, long[:60]], real=[FLAT, FLAT, FLAT]))
