@@ -20,6 +20,6 @@ def cleared(folder: Path) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
-    with suppress(RunFailed), owned(folder):
+    with suppress(RunFailed), owned(folder, nameless=True):
         for path in [*folder.glob("*.partial"), *folder.glob("g*/*.partial")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

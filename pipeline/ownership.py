@@ -13,11 +13,12 @@ KERNEL_LOCKS = Path("/proc/locks")
 
 
 @contextmanager
-def owned(folder: Path, wait: bool = False, name: str = OWNER) -> Iterator[None]:
+def owned(folder: Path, wait: bool = False, name: str = OWNER, nameless: bool = False) -> Iterator[None]:
     """The folder for this process alone, until the block ends or the process dies in whatever way.
 
     Raises RunFailed, which names the other process, where it has an owner already; with `wait`, waits for it instead. `name` is
-    the lock's file: a run owns its chains by another one than the process that works on one.
+    the lock's file: a run owns its chains by another one than the process that works on one. A `nameless` owner, for a moment,
+    leaves the name of the last one there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("a+", encoding="utf-8") as file:
@@ -27,9 +28,10 @@ def owned(folder: Path, wait: bool = False, name: str = OWNER) -> Iterator[None]
             file.seek(0)
             other = file.read().strip() or "unknown"
             raise RunFailed(f"{folder} is being worked on by process {other}: wait for it, or stop it") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        if not nameless:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
 
 

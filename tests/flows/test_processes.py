@@ -54,8 +54,7 @@ import sys, time
 from flows.processes import stop_by_signals
 from pipeline.errors import exit_code
 stop_by_signals()
-print("ready", flush=True)
-sys.exit(exit_code(lambda: time.sleep(1)))
+sys.exit(exit_code(lambda: print("ready", flush=True) or time.sleep(1)))
 """
 
 
