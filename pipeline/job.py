@@ -13,7 +13,7 @@ import torch
 import models
 from models.denoiser import Denoise, Denoiser
 from models.guidance import scaled
-from models.training import CHUNK_STEPS
+from models.training import CHUNK_STEPS, Budget
 from models.training import train as fit
 from pipeline import compute
 from pipeline.chains import Chain
@@ -108,18 +108,20 @@ def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, pur
         return job.seed(f"{purpose}-{stream}", index)
 
     budget, curve = compute.budget(training, job.params), list[float]()
-    if training.checkpoint_images is None:
-        trained = fit(denoiser, tensor, budget, seed_of, curve=curve)
-        _add_losses(job, purpose, curve, training.steps)
-        return trained
+    every = training.checkpoint_images or 0
+    checkpoint = _checkpoint(job, denoiser, data, budget, purpose) if every else None
+    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, every, curve)
+    _add_losses(job, purpose, curve, training.steps)
+    return trained
+
+
+def _checkpoint(job: Job, denoiser: Denoiser, data: Array, budget: Budget, purpose: str) -> FileCheckpoint:
+    """The file of a training's states, which belongs to code, start, data, settings, random streams and machine."""
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.glob("*.py")))
     start = compute.weights(denoiser)
     machine = device_of(job.params), job.params.engine.threads, torch.get_num_threads(), torch.__version__
-    belongs = code, start, data.tobytes(), repr((budget, job.params.noise, seed_of("noise", 0), *map(str, machine))).encode()
-    checkpoint = FileCheckpoint(location(job.work, purpose), *belongs)
-    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, training.checkpoint_images, curve)
-    _add_losses(job, purpose, curve, training.steps)
-    return trained
+    settings = budget, job.params.noise, job.seed(f"{purpose}-noise", 0), *map(str, machine)
+    return FileCheckpoint(location(job.work, purpose), code, start, data.tobytes(), repr(settings).encode())
 
 
 def _add_losses(job: Job, purpose: str, curve: list[float], steps: int) -> None:

@@ -3,11 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from conftest import until
+from conftest import Project, until
 from grown import page_of
 
 from pipeline.chains import Chain
@@ -17,6 +18,16 @@ from pipeline.ownership import owned
 from pipeline.params import load
 from pipeline.recipes import render
 from pipeline.reporting import report
+
+
+def ends_with_the_failure(process: subprocess.Popen[str], project: Project) -> None:
+    """A watched report ends by itself, and its page, which reloads itself no longer, has the failure."""
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "reports/smoke/report.html" in out
+    page = page_of(project).read_text()
+    assert "failed: the loss is not finite" in page
+    assert 'http-equiv="refresh"' not in page
 
 
 @pytest.mark.parametrize("finish", [True, False])
@@ -52,12 +63,7 @@ def test_a_watched_report_is_rebuilt_at_a_failure_and_ends_when_its_run_does(sma
         (chain / "failure.txt").write_text("the loss is not finite")
         assert "15 of 16 generations" in process.stderr.readline()
         assert process.poll() is None
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "reports/smoke/report.html" in out
-    page = page_of(small).read_text()
-    assert "failed: the loss is not finite" in page
-    assert 'http-equiv="refresh"' not in page
+    ends_with_the_failure(process, small)
 
 
 def test_a_watched_report_leaves_what_the_run_has_reported_as_it_is_and_knows_its_length(small):
@@ -115,14 +121,9 @@ def test_a_watched_report_follows_params_that_are_edited_and_sees_a_run_that_fai
         assert process.poll() is None
         with chdir(small.folder):
             note_failure(load(Path("params.yaml")), Chain("sims", 1), "the loss is not finite")
-        out, _ = process.communicate(timeout=60)
+        ends_with_the_failure(process, small)
     finally:
         process.kill()
-    assert process.returncode == 0
-    assert "reports/smoke/report.html" in out
-    page = page_of(small).read_text()
-    assert "failed: the loss is not finite" in page
-    assert 'http-equiv="refresh"' not in page
 
 
 def test_a_wrong_interval_of_watching_is_bad_input(small):
