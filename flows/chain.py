@@ -5,7 +5,8 @@ Wherever it runs, it announces every generation that is there; the flow's proces
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -55,19 +56,26 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             remade = folder not in current
             stale = remade and bool(digests(folder))
             if remade:
-                make(params, chain, number, partial(say, number))
-                commit(versions, folder)
+                make(versions, params, chain, number, partial(say, number))
                 made += 1
             say(number, made=remade, anew=stale)
     return made
 
 
-def make(params: Params, chain: Chain, number: int, begins: Callable[[str], None]) -> None:
-    """One generation, step by step; `begins` hears of each."""
-    with transaction(params, chain, number) as job:
+def make(versions: Versions, params: Params, chain: Chain, number: int, begins: Callable[[str], None]) -> None:
+    """One generation, step by step, and recorded; `begins` hears of each step."""
+    folder = Layout(params.experiment).generation(chain, number)
+    with transaction(params, chain, number, _recorded(versions, folder)) as job:
         for name in job.strategy.steps:
             begins(name)
             step_task(name)(job)
+
+
+@contextmanager
+def _recorded(versions: Versions, folder: Path) -> Iterator[None]:
+    with versions.held():
+        yield
+        commit(versions, folder)
 
 
 @task(name="commit", task_run_name="commit {folder.name}", cache_policy=NO_CACHE)

@@ -60,6 +60,7 @@ def _parser() -> Parser:
     )
     study.add_argument("name", metavar="NAME", help="a folder of studies: improvement, pollution, control, prophylaxis, ...")
     study.add_argument("--preset", metavar="P", help="another preset of the loop than the study's own")
+    study.add_argument("--recipe", action="store_true", help="write its dvc.yaml for `dvc repro`, and nothing else")
     _how_loud(study)
     report = command("report", _report, "rebuild reports/ from the files, finished or not")
     report.add_argument("--watch", action="store_true", help="rebuild its page at every new generation, until the run ends")

@@ -24,14 +24,14 @@ from flows.processes import say_stopped
 from flows.progress import Progress
 from flows.server import in_use
 from flows.views import ChainView, link_chart, link_report
+from pipeline import claims
 from pipeline.chains import Chain, check_arm, check_seed
 from pipeline.clock import note, process_start
 from pipeline.errors import GOES_ON, RunFailed
 from pipeline.failures import note_failure
 from pipeline.files import read_json
-from pipeline.layout import METRICS, PARAMS, RECIPE, RUNNER, Layout
+from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.leftovers import cleared
-from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.preparation import prepare
 from pipeline.recipes import roots
@@ -78,13 +78,13 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
     check_surroundings(params)
     layout, server = Layout(params.experiment), in_use()
     with ExitStack() as claimed:
+        versions = Versions(params)
+        claimed.enter_context(claims.claimed(versions, layout, wanted))
         for chain in wanted:
-            claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
             claimed.enter_context(cleared(layout.chain(chain)))
             layout.failure(chain).unlink(missing_ok=True)
         claimed.enter_context(cancellable())
         lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))
-        versions = Versions(params)
         broken = PREPARE(versions, params, wanted)
         failures = list(broken.values())
         ready = [chain for chain in wanted if chain.seed not in broken]
@@ -170,6 +170,5 @@ def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], b
     from pipeline.reporting import report
 
     versions.check_params()
-    path = report.build(params, wanted, began)
-    versions.commit("report")
-    return path
+    with versions.recording("report"):
+        return report.build(params, wanted, began)

@@ -24,7 +24,7 @@ from pipeline.layout import PARAMS, RECIPE
 from pipeline.ownership import owned
 from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
-from pipeline.studies.recipe import render
+from pipeline.studies.recipe import rendered
 from pipeline.studies.study import Study, key, load_study, make_point
 from pipeline.studies.variant import variant
 from pipeline.tracking.point import PointTracker
@@ -51,7 +51,12 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
     root = project_root()
     os.chdir(root)
     made = load_study(variant(name, preset))
-    render(made)
+    with rendered(made):
+        _make(root, made)
+
+
+def _make(root: Path, made: Study) -> None:
+    """The points that are not current, and the page."""
     versions = Versions()
     with owned(made.folder), cancellable():
         failures = _points(root, made, stale_points(versions, made), versions)

@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.processes import stop_by_signals
 from flows.progress import PLAIN, QUIET
 from pipeline.errors import GOES_ON, BadInput, RunFailed, in_a_line
-from pipeline.layout import PARAMS, RECIPE, RUNNER, Layout
+from pipeline.layout import PARAMS, RECIPE, Layout
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 
@@ -20,8 +20,12 @@ def run(given: argparse.Namespace) -> None:
     stop_by_signals()
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
+    from pipeline.claims import claimed
     from pipeline.remote import push_all
+    from pipeline.studies.recipe import sweep
+    from pipeline.versioning import Versions
 
+    sweep()
     wanted = select(params, given.arm, given.seed, given.generations)
     layout = Layout(params.experiment)
     if everything_current(params, wanted):
@@ -32,23 +36,21 @@ def run(given: argparse.Namespace) -> None:
 
     check_surroundings(params)
 
+    versions = Versions(params)
+
     def meanwhile() -> None:
         from pipeline.preparation import prepare
-        from pipeline.versioning import Versions
 
-        prepare(Versions(params), params, wanted)
+        prepare(versions, params, wanted)
 
     def flow() -> None:
         from flows.loop import self_consuming
 
-        claimed.close()
+        held.close()
         self_consuming(given.arm, given.seed, given.generations)
 
-    with ExitStack() as claimed:
-        for chain in wanted:  # now rather than after the server's start and the base models
-            claimed.enter_context(owned(layout.chain(chain), name=RUNNER))
-            with owned(layout.chain(chain)):
-                pass
+    with ExitStack() as held:
+        held.enter_context(claimed(versions, layout, wanted))  # now rather than after the server's start and the base models
         _with_server(given, params, flow, meanwhile, layout.runs)
     _say_where(params)
 
@@ -117,7 +119,7 @@ def study(given: argparse.Namespace) -> None:
     stop_by_signals()
     from pipeline.studies import page
     from pipeline.studies.kinds import kind_of
-    from pipeline.studies.recipe import render
+    from pipeline.studies.recipe import render, rendered
     from pipeline.studies.study import load_study
     from pipeline.studies.variant import variant
     from pipeline.versioning import Versions
@@ -125,10 +127,16 @@ def study(given: argparse.Namespace) -> None:
     name = variant(given.name, given.preset)
     made = load_study(name)
     kind_of(made)
-    render(made)
+    recipe = made.folder / RECIPE
+    if given.recipe:
+        render(made)
+        print(recipe)
+        return
     with owned(made.folder):  # said now rather than after the server's start
         pass
-    if not Versions().stale(str(made.folder / RECIPE)):
+    with rendered(made):
+        current = not Versions().stale(str(recipe))
+    if current:
         print(f"everything is up to date: {page.location(made)}")
         return
 

@@ -14,7 +14,7 @@ from models.denoiser import Denoiser, log_normal, regression
 
 State = dict[str, Tensor]
 SeedOf = Callable[[str, int], int]
-"""(stream, index) -> 64-bit seed; streams are "batches" (index: epoch) and "noise" (index: chunk)."""
+"""(stream, index) -> 64-bit seed; streams are "batches" (index: epoch), "noise" (index: chunk), "network" (index: step)."""
 
 
 class Checkpoint(Protocol):
@@ -108,11 +108,12 @@ def train(
     """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
 
     With a checkpoint, the state is kept whenever `images` more have been seen, and at the end; a training that was stopped goes
-    on from there, to the same bits. The mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
+    on from there, to the same bits. What the network draws at a step (dropout) is a function of its number and the seeds. The
+    mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
     """
     curve = [] if curve is None else curve
-    model = deepcopy(denoiser).requires_grad_(True).to(data.device)
-    average = deepcopy(model).requires_grad_(False)
+    model = deepcopy(denoiser).requires_grad_(True).to(data.device).train()
+    average = deepcopy(model).requires_grad_(False).eval()
     weights: list[Tensor] = list(model.parameters())
     averages: list[Tensor] = list(average.parameters())
     optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
@@ -124,8 +125,10 @@ def train(
         curve += state["curve"].tolist()
         losses.copy_(state["losses"])
     chunk = chunk_steps(data, budget)
+    seed_network = _seeder(data.device)
     for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of, start), start):
         optimizer.param_groups[0]["lr"] = budget.rate(step)
+        seed_network(seed_of("network", step))
         loss = mse_loss(model.network(x, c_noise), target)
         optimizer.zero_grad()
         loss.backward()
@@ -141,7 +144,15 @@ def train(
         if checkpoint and (due or step + 1 == budget.steps):
             kept = step + 1
             checkpoint.keep(_state(kept, model, average, optimizer) | {"curve": torch.tensor(curve), "losses": losses.cpu()})
+    with torch.no_grad():  # running statistics, which are no parameters
+        for ours, theirs in zip(average.buffers(), model.buffers()):
+            ours.copy_(theirs)
     return average
+
+
+def _seeder(device: torch.device) -> Callable[[int], object]:
+    """Seeds the device's global generator: the only one that layers like dropout draw from."""
+    return torch.cuda.manual_seed if device.type == "cuda" else torch.default_generator.manual_seed
 
 
 def _state(step: int, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> State:

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from pipeline.chains import Chain, check_seed
+from pipeline.claims import refuse_beside_a_run
 from pipeline.errors import BadInput, exit_code
 from pipeline.layout import PARAMS, Layout
+from pipeline.ownership import owned
 from pipeline.params import load
 
 
@@ -36,6 +38,8 @@ def _run(given: argparse.Namespace) -> None:
         _study(given)
         return
     params = load(Path(PARAMS))
+    layout = Layout(params.experiment)
+    refuse_beside_a_run(layout)
     if given.stage == "plan":
         from pipeline.recipes import plan_stage
 
@@ -51,16 +55,18 @@ def _run(given: argparse.Namespace) -> None:
     elif given.stage == "code":
         from pipeline.code import write_listing
 
-        write_listing(Layout(params.experiment))
+        write_listing(layout)
     elif given.stage == "data":
         from pipeline.generation import make_data
 
-        make_data(params)
+        with owned(layout.runs):
+            make_data(params)
     elif given.stage == "base":
         from pipeline.generation import make_base
 
         check_seed(params, given.seed)
-        make_base(params, given.seed)
+        with owned(layout.runs):
+            make_base(params, given.seed)
     else:
         from pipeline.generation import make_generation
         from pipeline.recipes import check_recipe
@@ -89,7 +95,8 @@ def _study(given: argparse.Namespace) -> None:
     if wanted not in places:
         raise BadInput(f"point: {wanted!r} is not allowed: study {study.name} has {', '.join(places)}")
     kind, settings = kind_of(study)
-    make_point(study, kind.point, settings, places[wanted])
+    with owned(study.folder):
+        make_point(study, kind.point, settings, places[wanted])
 
 
 if __name__ == "__main__":

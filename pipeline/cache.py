@@ -20,6 +20,7 @@ def mend(cache: "HashFileDB", outputs: dict[Path, str]) -> None:
     What neither has is stale for DVC, and so made anew. An object is read again only when its time or size has changed.
     """
     for path, md5 in outputs.items():
+        _drop_dangling(path)
         there, dropped = _sound(cache, md5)
         if not there and md5_of(path) == md5:
             cache.add(str(path.resolve()), cache.fs, md5)
@@ -49,6 +50,14 @@ def files_of(cache: "HashFileDB", outputs: dict[Path, str]) -> dict[Path, str]:
 def md5_of(path: Path) -> str | None:
     """The md5 of a file's bytes, read and not remembered; None where there is no such file."""
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else None
+
+
+def _drop_dangling(path: Path) -> None:
+    """Remove links (DVC's `cache.type symlink`) whose file is gone: DVC would take them for what they were."""
+    for link in path.rglob("*") if path.is_dir() else [path]:
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+            log.warning("%s was a link to a file that is gone: what it was is pulled or made anew", link)
 
 
 def _sound(cache: "HashFileDB", md5: str) -> tuple[bool, bool]:

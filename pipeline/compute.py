@@ -39,10 +39,10 @@ def weights(denoiser: Denoiser) -> bytes:
 
 
 def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:
-    """Read the weights into a denoiser of params.yaml's network."""
+    """Read the weights into a denoiser of params.yaml's network, in evaluation mode."""
     denoiser = fresh_denoiser(params, shape, seed=0)
     load_weights(path, denoiser)
-    return denoiser.to(device)
+    return denoiser.to(device).eval()
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from pipeline.layout import LOCK, RECIPE
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def staged(folder: Path, recording: AbstractContextManager[None] | None = None) -> Iterator[Path]:
     """A folder beside `folder` to work in; when the block ends well, its files replace those that were there.
 
-    A kill leaves the old files, or a mixture that DVC recognises by its hashes and recomputes. Recipe and lock stay.
+    A kill leaves the old files, or a mixture that DVC recognises by its hashes and recomputes. Recipe and lock stay. The files
+    are replaced within `recording`, which may record them.
     """
     work = folder.with_name(folder.name + ".partial")
     shutil.rmtree(work, ignore_errors=True)
@@ -30,6 +31,11 @@ def staged(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+    with recording or nullcontext():
+        _replace(work, folder)
+
+
+def _replace(work: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made = sorted(file.name for file in work.iterdir())
     for name in made:

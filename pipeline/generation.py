@@ -4,7 +4,7 @@ Both drivers end up here: the Prefect flow step by step, `dvc repro` through `py
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from pipeline import checkpoints, machine, steps
 from pipeline.chains import Chain
@@ -18,30 +18,33 @@ from pipeline.ownership import owned
 from pipeline.params import Params
 from pipeline.steps import STEPS
 
+Recording = AbstractContextManager[None]
+"""Within it files are put in their place; it may record them in DVC."""
 
-def make_data(params: Params) -> None:
+
+def make_data(params: Params, recording: Recording | None = None) -> None:
     """Every seed's real set, what judges samples, and the real-versus-real floor."""
     machine.fix(params)
     with timed(Layout(params.experiment).runs, "data"):
-        evaluation.prepare_data(params)
+        evaluation.prepare_data(params, recording)
 
 
-def make_base(params: Params, seed: int) -> None:
+def make_base(params: Params, seed: int, recording: Recording | None = None) -> None:
     """Generation 1's base model of a seed, shared by all arms."""
     machine.fix(params)
-    layout = Layout(params.experiment)
-    with timed(layout.runs, "base", seed=seed), said_of(f"base model of seed {seed}"), staged(layout.base(seed)) as work:
+    folder, where = Layout(params.experiment).base(seed), f"base model of seed {seed}"
+    with timed(Layout(params.experiment).runs, "base", seed=seed), said_of(where), staged(folder, recording) as work:
         steps.train_base(params, seed, work)
     checkpoints.remove(work)
 
 
 @contextmanager
-def transaction(params: Params, chain: Chain, generation: int) -> Iterator[Job]:
+def transaction(params: Params, chain: Chain, generation: int, recording: Recording | None = None) -> Iterator[Job]:
     """A generation about to be made: its files appear when the block ends well, or not at all."""
     machine.fix(params)
     layout = Layout(params.experiment)
     layout.failure(chain).unlink(missing_ok=True)
-    with staged(layout.generation(chain, generation)) as work:
+    with staged(layout.generation(chain, generation), recording) as work:
         yield Job(params, chain, generation, work)
     checkpoints.remove(work)
 

@@ -27,12 +27,17 @@ def owned(folder: Path, wait: bool = False, name: str = OWNER, nameless: bool = 
         except BlockingIOError:
             file.seek(0)
             other = file.read().strip() or "unknown"
-            raise RunFailed(f"{folder} is being worked on by process {other}: wait for it, or stop it") from None
+            raise RunFailed(worked_on(folder, other)) from None
         if not nameless:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
         yield
+
+
+def worked_on(folder: Path, process: object) -> str:
+    """What is said to the second who wants to work on something."""
+    return f"{folder} is being worked on by process {process}: wait for it, or stop it"
 
 
 def owner(folder: Path, name: str = OWNER) -> int | None:

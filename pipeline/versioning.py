@@ -41,6 +41,7 @@ class Versions:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         self._params, self._text = params, Path(PARAMS).read_bytes() if params else b""
         self._remote = params.remote if params else None
+        self._holds = False
         beside = shared or not os.access(".dvc", os.W_OK)
         self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
         self._repo = self._open()
@@ -69,8 +70,30 @@ class Versions:
     def commit(self, target: str) -> None:
         """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
         self.check_params()
-        with owned(Path(TMP), wait=True, name=TURN), _said_by_dvc():  # DVC's own lock is tried but now and then
+        with self.held():
             self._repo.commit(target, force=True, relink=False)
+
+    @contextmanager
+    def recording(self, target: str) -> Iterator[None]:
+        """Put a stage's files in their place in the block; they are recorded at its end, before any other DVC looks at them."""
+        with self.held():
+            yield
+            self.commit(target)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold DVC's lock. A `dvc repro` lets go of it only for its commands, and so not while it removes what is stale."""
+        if self._holds:
+            yield
+            return
+        from dvc.repo import lock_repo
+
+        with owned(Path(TMP), wait=True, name=TURN), _said_by_dvc(), lock_repo(self._repo):  # DVC's is tried but now and then
+            self._holds = True
+            try:
+                yield
+            finally:
+                self._holds = False
 
     def remotes(self) -> list[str]:
         """The names of the remotes that DVC knows."""

@@ -6,6 +6,7 @@ the real training split, against the held-out reference split.
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,10 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
     return {"guidance": best, "selection_fid": distances[best], "selection_n": len(held_out)}
 
 
-def prepare_data(params: Params) -> None:
+def prepare_data(params: Params, recording: AbstractContextManager[None] | None = None) -> None:
     """The `data` stage: every seed's real set, what judges samples, and the real-versus-real floor of every metric."""
     layout, source = Layout(params.experiment), dataset(params)
-    with staged(layout.data) as work:
+    with staged(layout.data, recording) as work:
         for seed in params.seeds:
             write_array(work / layout.real(seed).name, source.real(seed))
             if params.evaluation.selection:
@@ -126,6 +127,15 @@ def prepare_data(params: Params) -> None:
         else:
             facts = _image_facts(source, work / layout.extractor.name, work / layout.reference.name, params.evaluation)
         write_json(work / layout.facts.name, facts)
+
+
+def data_files(params: Params) -> list[Path]:
+    """What `prepare_data` makes."""
+    layout = Layout(params.experiment)
+    files = [layout.facts, *map(layout.real, params.seeds)]
+    if params.evaluation.selection:
+        files += map(layout.held_out, params.seeds)
+    return files if isinstance(dataset(params), Points) else [*files, layout.extractor, layout.reference]
 
 
 def _point_facts(source: Points, given: Evaluation) -> dict[str, Any]:

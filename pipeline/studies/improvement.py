@@ -111,7 +111,7 @@ def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]
     train(base, data, compute.budget(longest, params), seed_of, kept, CHUNK_STEPS * longest.batch)
     auxiliaries = {}
     for budget in budgets:
-        auxiliaries[budget] = compute.fresh_denoiser(params, drawn.shape[1:], 0).to(device)
+        auxiliaries[budget] = compute.fresh_denoiser(params, drawn.shape[1:], 0).to(device).eval()
         auxiliaries[budget].load_state_dict(kept.kept[budget])
     return auxiliaries
 

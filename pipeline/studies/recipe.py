@@ -1,10 +1,18 @@
-"""A study's DVC pipeline, rendered from its axes: a stage for each point, and one for the page."""
+"""A study's DVC pipeline, rendered from its axes: a stage for each point, and one for the page.
+
+It is there only while the study is worked on: DVC reads every recipe that it finds, and a plain `dvc status` or `dvc repro` is
+about the experiment. What is recorded of a study, its dvc.lock, stays.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline.code import CODE
 from pipeline.files import write_text
 from pipeline.layout import PRESETS, RECIPE
+from pipeline.ownership import owner
 from pipeline.recipes import PYTHON
-from pipeline.studies.study import Study
+from pipeline.studies.study import FOLDER, Study
 
 OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")
 """What decides a point's rows, beside the code of generations and the study's kind."""
@@ -47,6 +55,23 @@ def recipe(study: Study) -> str:
         f"    params:\n    - {folder}/params.yaml:\n{read}"
         f"    outs:\n    - reports/studies/{study.name}/points.csv\n    - reports/studies/{study.name}/figure.png\n"
     )
+
+
+@contextmanager
+def rendered(study: Study) -> Iterator[None]:
+    """The study's recipe is there while the block lasts."""
+    render(study)
+    try:
+        yield
+    finally:
+        (study.folder / RECIPE).unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove the recipes of studies that nobody works on: those of runs that were killed, or written by `study --recipe`."""
+    for path in FOLDER.glob(f"*/{RECIPE}"):
+        if owner(path.parent) is None:
+            path.unlink(missing_ok=True)
 
 
 def render(study: Study) -> None:

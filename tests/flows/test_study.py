@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.errors import BadInput
 from pipeline.studies.kinds import kind_of
-from pipeline.studies.recipe import recipe
 from pipeline.studies.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +24,8 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
     points = here.folder / "studies" / "pollution-smoke" / "points"
     made = {path.name: path.read_text() for path in points.glob("*.json")}
     assert sorted(made) == sorted(f"{seed}-{share}.json" for seed in (0, 1) for share in (0.0, 0.5))
+    assert not list(here.folder.glob("studies/*/dvc.yaml"))  # so that a plain dvc status is about the experiment
+    here.run("flows.cli", "study", "pollution-smoke", "--recipe")
     assert "up to date" in here.run("dvc", "repro", "studies/pollution-smoke/dvc.yaml")
     table = pd.read_csv(here.folder / "reports" / "studies" / "pollution-smoke" / "points.csv")
     assert len(table) == 2 * 2 * 3
@@ -37,6 +38,7 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
     assert "everything is up to date" in here.run("flows.cli", "study", "pollution-smoke")
 
     (points / "0-0.5.json").unlink()
+    here.run("flows.cli", "study", "pollution-smoke", "--recipe")
     here.run("dvc", "repro", "--force", "-s", "studies/pollution-smoke/dvc.yaml:point@0-0.5")
     assert (points / "0-0.5.json").read_text() == made["0-0.5.json"]
 
@@ -72,10 +74,14 @@ def test_a_wrong_study_file_is_named_with_key_and_value(tmp_path, monkeypatch, o
         kind_of(load_study("pollution"))
 
 
-def test_the_committed_recipes_of_studies_are_those_of_their_files(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    for path in sorted(Path("studies").glob("*/params.yaml")):
-        assert (path.parent / "dvc.yaml").read_text() == recipe(load_study(path.parent.name)), path
+def test_dvc_status_says_nothing_of_studies_even_after_a_kill(finished_copy):
+    here = finished_copy
+    left = here.folder / "studies" / "pollution" / "dvc.yaml"
+    here.run("flows.cli", "study", "pollution", "--recipe")
+    assert left.exists()
+    here.run("flows.cli", "run")
+    assert not left.exists()
+    assert here.run("dvc", "status").strip().endswith("Data and pipelines are up to date.")
 
 
 def test_bad_studies_end_with_one_line(project):

@@ -99,3 +99,48 @@ def test_a_checkpoint_of_another_training_and_a_damaged_one_are_not_taken_up(tmp
     assert FileCheckpoint(path, b"this").load() == {"step": torch.tensor(64)}
     path.write_bytes(path.read_bytes()[:-3])
     assert FileCheckpoint(path, b"this").load() is None
+
+
+class Kept:
+    """A checkpoint in memory; `stop` raises when so many states were kept."""
+
+    def __init__(self) -> None:
+        self.states: list[dict[str, torch.Tensor]] = []
+
+    def load(self) -> dict[str, torch.Tensor] | None:
+        return self.states[-1] if self.states else None
+
+    def keep(self, state: dict[str, torch.Tensor]) -> None:
+        self.states.append({name: value.clone() for name, value in state.items()})
+
+
+class Stochastic(torch.nn.Module):
+    """A network that draws at every step and keeps running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 2)
+        )
+
+    def forward(self, x: torch.Tensor, c_noise: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def test_a_network_that_draws_is_trained_to_the_same_bits_whole_or_from_any_checkpoint_and_given_back_to_be_evaluated():
+    torch.manual_seed(0)
+    start, data = Denoiser(Stochastic(), 1.0), torch.randn(256, 2)
+    given = budget(steps=200)
+    kept = Kept()
+    whole = train(start, data, given, seeds, kept, 64 * 8)
+    assert len(kept.states) > 2
+    torch.manual_seed(1)
+    torch.rand(7)
+    resumed = Kept()
+    resumed.states = kept.states[:1]
+    again, other = train(start, data, given, seeds, resumed, 64 * 8), train(start, data, given, lambda s, i: derive(1, s, i))
+    for a, b in zip(whole.state_dict().values(), again.state_dict().values()):
+        assert torch.equal(a, b)
+    assert not torch.equal(whole.network.layers[0].weight, other.network.layers[0].weight)
+    assert not any(module.training for module in whole.modules())
+    assert whole.network.layers[1].num_batches_tracked == 200

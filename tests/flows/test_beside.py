@@ -1,0 +1,59 @@
+"""A run and a `dvc repro` in the same project at the same time, and folders that are not whole."""
+
+import re
+import subprocess
+import time
+
+import pytest
+from conftest import Project
+
+REFUSED = r"being worked on by process \d+|Unable to acquire lock"
+"""Ours, and DVC's own."""
+DISTANCES = 0.0, 0.3, 0.7, 1.2, 1.8, 2.5, 3.3, 4.2, 5.1, 6.0
+
+
+def both(here: Project, first: tuple[str, ...], second: tuple[str, ...], distance: float) -> tuple[str, str]:
+    """What two commands say that are started one after the other; one may be refused, in a line with the other's number."""
+    one = here.start(*first)
+    time.sleep(distance)
+    other = here.start(*second)
+    said = []
+    for process in (one, other):
+        out, err = process.communicate(timeout=280)
+        said.append(out + err)
+        assert process.returncode == 0 or re.search(REFUSED, out + err), out + err
+    assert 0 in (one.returncode, other.returncode), said
+    return said[0], said[1]
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_run_and_a_dvc_repro_at_once_harm_nothing(project, finished, distance):
+    here = project()
+    commands = (("dvc", "repro"), ("flows.cli", "run"))
+    both(here, *(commands if DISTANCES.index(distance) % 2 else commands[::-1]), distance)
+    assert {path: md5 for path, md5 in here.bytes().items() if not path.endswith("dvc.lock")} == {
+        path: md5 for path, md5 in finished.bytes().items() if not path.endswith("dvc.lock")
+    }
+    assert here.run("dvc", "status").strip().endswith("Data and pipelines are up to date.")
+
+
+def test_data_that_were_recorded_with_a_file_missing_are_made_whole_by_the_same_command(finished_copy, finished):
+    here = finished_copy
+    lacking = here.folder / "runs" / "smoke" / "data" / "real-seed0.npy"
+    lacking.unlink()
+    here.run("dvc", "commit", "--force", "data")
+    here.run("flows.cli", "run")
+    assert lacking.read_bytes() == (finished.folder / "runs" / "smoke" / "data" / "real-seed0.npy").read_bytes()
+    assert here.bytes() == finished.bytes()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+def test_links_into_the_cache_work_and_are_made_again_when_it_is_gone(finished_copy, finished, kind):
+    here = finished_copy
+    here.run("dvc", "config", "cache.type", kind)
+    here.run("dvc", "checkout", "--relink")
+    assert "everything is up to date" in here.run("flows.cli", "run")
+    subprocess.run(["rm", "-rf", here.folder / ".dvc" / "cache"], check=True)
+    here.run("flows.cli", "run")
+    assert here.bytes() == finished.bytes()
+    assert "everything is up to date" in here.run("flows.cli", "run")
