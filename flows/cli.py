@@ -78,11 +78,14 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 
 
 def _status(given: argparse.Namespace) -> None:
+    from pipeline.environments import others
     from pipeline.versioning import Versions
 
     params = load(Path(PARAMS))
     layout = Layout(params.experiment)
     folders = {chain: [layout.generation(chain, t) for t in range(1, n + 1)] for chain, n in lengths(params).items()}
+    for line in others(params, folders):
+        print(f"warning: {line}", file=sys.stderr)
     current = Versions(params).current(folder for each in folders.values() for folder in each)
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, each in folders.items():

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
@@ -21,6 +22,7 @@ def run(given: argparse.Namespace) -> None:
     params = load(Path(PARAMS))
     from flows.plan import everything_current, select
     from pipeline.claims import claimed
+    from pipeline.environments import others
     from pipeline.remote import push_all
     from pipeline.studies.recipe import sweep
     from pipeline.versioning import Versions
@@ -35,7 +37,8 @@ def run(given: argparse.Namespace) -> None:
     from flows.preflight import check_surroundings
 
     check_surroundings(params)
-
+    for line in others(params, wanted):
+        print(f"warning: {line}", file=sys.stderr)
     versions = Versions(params)
 
     def meanwhile() -> None:

@@ -1,51 +1,113 @@
-"""Python files of the user's own, named in params.yaml by `extensions`: they add loops, strategies, steps and hooks.
+"""Python code of the user's own, named in params.yaml by `extensions`: it adds loops, strategies, steps and hooks.
 
-They are loaded before params.yaml is checked, in every process, and are dependencies of every generation.
+An entry is a file's path, in the project or outside it, or the name of a module that can be imported. It is run before
+params.yaml is checked, in every process. Every generation depends on its file, and on the files that it lists as `inputs`.
 """
 
 import hashlib
-import re
+import importlib
 import sys
+import traceback
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from pipeline.errors import BadInput, in_a_line
 
-PATTERN = r"^(\./)?(\w[\w.-]*/)*\w[\w.-]*\.py$"
-Extension = Annotated[str, Field(pattern=PATTERN)]
-"""A Python file's path in the project."""
+Extension = Annotated[str, Field(min_length=1)]
+"""A Python file's path, or a module's name."""
+INPUTS = "inputs"
+"""The name, in an extension, of the list of files that it reads: paths from the project's root."""
 
 
-_loaded: dict[str, str] = {}
-"""The digest of each file as this process has run it."""
+_loaded: dict[str, dict[Path, str]] = {}
+"""The digest of each extension's files as this process has run it."""
 
 
-def changed(paths: list[str], root: Path) -> str | None:
-    """The first of the files that is no longer what this process has run, if any."""
-    return next((path for path in paths if path in _loaded and _digest(root / path) != _loaded[path]), None)
+def changed(extensions: list[str]) -> Path | None:
+    """The first of the extensions' files that is no longer what this process has run, if any."""
+    known = [pair for extension in extensions for pair in _loaded.get(extension, {}).items()]
+    return next((path for path, digest in known if _digest(path) != digest), None)
+
+
+def files(extensions: list[str]) -> list[Path]:
+    """The files that extensions which have been run consist of, and those that they read."""
+    return [path for extension in extensions for path in _loaded.get(extension, {})]
+
+
+def extend(extensions: Any, root: Path) -> None:
+    """Run the extensions, each once a process. What is no list of texts is left alone.
+
+    Raises BadInput for one that is not there, and with its file and line for one that fails.
+    """
+    for extension in extensions if isinstance(extensions, list) else []:
+        if not isinstance(extension, str) or not extension or extension in _loaded:
+            continue
+        module = _run(extension, root)
+        inputs = getattr(module, INPUTS, [])
+        read = [Path(path) for path in inputs]
+        for path in read:
+            if not (root / path).exists():
+                raise BadInput(f"extensions: {extension}: inputs: there is no file {str(path)!r}")
+        _loaded[extension] = {path: _digest(root / path) for path in (_place(extension, module), *read)}
+
+
+def said_of_extension(error: BaseException) -> str:
+    """Where in an extension an error comes from, as " (FILE, line N)"; nothing where it comes from elsewhere."""
+    mine = {path.resolve() for paths in _loaded.values() for path in paths}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() in mine]
+    return f" ({_short(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
+
+
+def _run(extension: str, root: Path) -> ModuleType:
+    try:
+        if not extension.endswith(".py"):
+            return importlib.import_module(extension)
+        path = root / extension
+        if not path.is_file():
+            raise BadInput(f"extensions: {extension!r} is not allowed: there is no such file (looked for {path.resolve()})")
+        name = f"self_consuming_extension.{extension}"
+        spec = spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+    except BadInput:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name != extension.partition(".")[0] and error.name != extension:
+            raise BadInput(f"extensions: {extension} fails{_where(error)}: {in_a_line(error)}") from None
+        text = "there is no such module; a file's path ends with .py"
+        raise BadInput(f"extensions: {extension!r} is not allowed: {text}") from None
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"extensions: {extension} fails{_where(error)}: {type(error).__name__}: {in_a_line(error)}") from None
+
+
+def _where(error: BaseException) -> str:
+    """The file and line that an import failed at."""
+    if isinstance(error, SyntaxError):
+        return f" ({_short(error.filename or '')}, line {error.lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    return f" ({_short(frames[-1].filename)}, line {frames[-1].lineno})" if len(frames) > 1 else ""
+
+
+def _place(extension: str, module: ModuleType) -> Path:
+    """The file to depend on: as params.yaml names it, or where the module lies."""
+    return Path(extension if extension.endswith(".py") else str(module.__file__))
+
+
+def _short(filename: str) -> Path:
+    path = Path(filename)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def extend(paths: Any, root: Path) -> None:
-    """Run the files, each once a process. Raises BadInput for one that is not there or fails; what is no list is left alone."""
-    for path in paths if isinstance(paths, list) else []:
-        name = f"self_consuming_extension.{path}"
-        if name in sys.modules or not isinstance(path, str) or not re.match(PATTERN, path):
-            continue  # what is no path in the project is refused with the rest of params.yaml, and not run before
-        spec = spec_from_file_location(name, root / path)
-        if spec is None or spec.loader is None or not (root / path).is_file():
-            raise BadInput(f"extensions: {path!r} is not allowed: there is no such file in the project")
-        _loaded[path] = _digest(root / path)
-        module = module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            del sys.modules[name]
-            raise BadInput(f"extensions: {path} fails: {type(error).__name__}: {in_a_line(error)}") from None

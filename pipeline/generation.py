@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pipeline import checkpoints, machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
-from pipeline.errors import RunFailed
+from pipeline.errors import RunFailed, in_a_line
+from pipeline.extensions import said_of_extension
 from pipeline.files import staged
 from pipeline.job import Job
 from pipeline.layout import Layout
@@ -69,4 +70,8 @@ def said_of(where: str) -> Iterator[None]:
     try:
         yield
     except ArithmeticError as error:
-        raise RunFailed(f"{where}: {error}") from error
+        raise RunFailed(f"{where}: {error}{said_of_extension(error)}") from error
+    except Exception as error:
+        if not (place := said_of_extension(error)):
+            raise
+        raise RunFailed(f"{where}: {type(error).__name__}: {in_a_line(error)}{place}") from error

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -26,6 +27,11 @@ def resolved(params: Params) -> dict[str, Any]:
     """params.yaml as it was understood: with defaults, and with the device that `auto` gives on this machine."""
     device = str(device_of(params)) if params.device == "auto" else params.device
     return params.model_dump(mode="json", exclude_none=True) | {"device": device}
+
+
+def environment(params: Params) -> dict[str, str]:
+    """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
+    return {"environment": f"{device_of(params).type}, float32, torch {version('torch').partition('+')[0]}, 1 process"}
 
 
 def device_pool(params: Params) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.chains import Chain, chains, check_arm, check_seed, decisive, lengths, remembered
 from pipeline.errors import BadInput, RunFailed
+from pipeline.extensions import files
 from pipeline.files import read_json, write_text
 from pipeline.layout import AUXILIARY, BASE, LOSSES, METRICS, PICTURE, RECIPE, RUNNER, SYNTHETIC, Layout
 from pipeline.ownership import owner
@@ -27,7 +28,7 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
     """The text of a generation's dvc.yaml."""
     layout = Layout(params.experiment)
     arm = params.arms[chain.arm]
-    deps = [str(layout.code), *(params.extensions or []), str(layout.real(chain.seed))]
+    deps = [str(layout.code), *map(str, files(params.extensions or [])), str(layout.real(chain.seed))]
     if arm.guidance == "auto":
         deps.append(str(layout.held_out(chain.seed)))
     if params.evaluation.extractor == "classifier":

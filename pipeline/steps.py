@@ -13,8 +13,8 @@ from pipeline.datasets import Array, Points, dataset
 from pipeline.files import read_array, read_json, write_array, write_bytes, write_json
 from pipeline.hooks import HOOKS, Context
 from pipeline.job import Job, draw, fit_model, load_model
-from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, LOSSES, METRICS, PICTURE, SYNTHETIC
-from pipeline.machine import device_of
+from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, METRICS, PICTURE, SYNTHETIC
+from pipeline.machine import device_of, environment
 from pipeline.measures.evaluation import choose, evaluate_samples, fid
 from pipeline.mixing import LOOPS, Sources
 from pipeline.params import Params
@@ -28,6 +28,7 @@ def train_base(params: Params, seed: int, work: Path) -> None:
     """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`."""
     job = Job(params, Chain("base", seed), 1, work)
     _train_from_scratch(job, job.real)
+    write_json(work / ENVIRONMENT, environment(params))
 
 
 def train(job: Job) -> None:
@@ -118,7 +119,7 @@ def evaluate(job: Job) -> None:
     if job.arm.guide:
         budgets.append(job.arm.guide.steps * params.train.batch)
     metrics["images_seen"] = sum(budgets)
-    write_json(job.work / METRICS, metrics)
+    write_json(job.work / METRICS, metrics | environment(params))
     write_bytes(job.work / PICTURE, sample_picture(params, output))
 
 

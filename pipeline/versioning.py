@@ -121,8 +121,8 @@ class Versions:
         if self._params is None:
             return
         text = Path(PARAMS).read_bytes()
-        other = PARAMS if text != self._text and load(Path(PARAMS)) != self._params else None
-        if other := other or changed(self._params.extensions or [], Path()):
+        other: str | Path | None = PARAMS if text != self._text and load(Path(PARAMS)) != self._params else None
+        if other := other or changed(self._params.extensions or []):
             raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
 
     def _open(self) -> "Repo":

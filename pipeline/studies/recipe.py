@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.code import CODE
+from pipeline.extensions import files
 from pipeline.files import write_text
 from pipeline.layout import PRESETS, RECIPE
 from pipeline.ownership import owner
@@ -36,7 +37,7 @@ def recipe(study: Study) -> str:
     axes = "".join(f"      {axis}: ${{axes.{axis}}}\n" for axis in study.file.axes)
     values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
-    extensions = study.params(0).extensions or []
+    extensions = map(str, files(study.params(0).extensions or []))
     own = [*OWN_CODE, *MORE_CODE.get(kind, ()), f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"]
     code = sorted([*CODE, *own, *extensions])
     deps = "".join(f"    - {path}\n" for path in code)

@@ -138,8 +138,15 @@ def test_with_a_share_a_corrector_gives_back_as_many_as_a_filter(make: Make) -> 
 
 def test_an_extension_that_is_missing_or_fails_is_bad_input(tmp_path: Path) -> None:
     text = Path("presets/smoke.yaml").read_text()
-    (tmp_path / "broken.py").write_text("1 / 0\n")
-    for name, words in (("absent.py", "there is no such file"), ("broken.py", "ZeroDivisionError: division by zero")):
+    (tmp_path / "broken.py").write_text("x = 1\n\n1 / 0\n")
+    (tmp_path / "typo.py").write_text("x = 1\ndef f(:\n")
+    (tmp_path / "reads.py").write_text("inputs = ['gone.npz']\n")
+    for name, words in (
+        ("absent.py", "there is no such file"),
+        ("broken.py", r"broken.py fails \(.*broken.py, line 3\): ZeroDivisionError: division by zero"),
+        ("typo.py", r"typo.py fails \(.*typo.py, line 2\): SyntaxError"),
+        ("reads.py", "reads.py: inputs: there is no file 'gone.npz'"),
+    ):
         (tmp_path / "params.yaml").write_text(f"{text}\nextensions: [{name}]\n")
         with pytest.raises(BadInput, match=words):
             load(tmp_path / "params.yaml")

@@ -147,7 +147,17 @@ def test_every_preset_is_valid(preset):
         ("n: 4000 ", "n: 1000000000000 ", "evaluation.n: 1000000000000 is not allowed"),
         ("device: auto", "device: cuda:00", "device: 'cuda:00' is not allowed"),
         ("device: auto", "device: cuda:99999999999", "device: 'cuda:99999999999' is not allowed"),
-        ("arms:\n", "extensions: [/tmp/evil.py]\narms:\n", "extensions.0: '/tmp/evil.py' is not allowed"),
+        (
+            "arms:\n",
+            "extensions: [../q/my_loop.py]\narms:\n",
+            "extensions: '../q/my_loop.py' is not allowed: there is no such file",
+        ),
+        (
+            "arms:\n",
+            "extensions: [no_such_module]\narms:\n",
+            "extensions: 'no_such_module' is not allowed: there is no such module",
+        ),
+        ("arms:\n", "extensions: [7]\narms:\n", "extensions.0: 7 is not allowed: input should be a valid string"),
         ("arms:\n", "extensions: [gone.py]\narms:\n", "extensions: 'gone.py' is not allowed: there is no such file"),
         ("mean: [0.0, 0.0]", "mean: [1.0e+39, 0.0]", "data.mean.0: 1e+39 is not allowed: input should be less than"),
         (COVARIANCE, "covariance: [[1.0e+80, 0.0], [0.0, 1.0]]", "data.covariance.0.0: 1e+80 is not allowed"),
