@@ -1,7 +1,8 @@
 # make run                 the main job: environment, then the experiment of params.yaml (PRESET=digits make run for another)
 # make test                environment and Chromium, then all tests
 # make system              Debian's PostgreSQL and faketime, for tests that are skipped without them
-# make torture             a run killed at 30 random moments: all hashes as in an undisturbed one (KILL_SEED=N for others)
+# make torture             a run killed at 30 random moments, and started beside a dvc repro at ten distances: all hashes as in an
+#                          undisturbed one (KILL_SEED=N for other moments)
 # make lint                ruff and mypy
 PYTHON ?= python3
 BIN    := .venv/bin
@@ -33,7 +34,7 @@ system:
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM)
 
 torture: $(READY)
-	KILLS=30 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py -k kills
+	KILLS=30 STARTS=10 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py tests/flows/test_beside.py -k "kills or at_once"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ def claimed(versions: Versions, layout: Layout, wanted: Iterable[Chain]) -> Iter
         with versions.held():  # nobody begins meanwhile
             refuse_beside_dvc([layout.runs, layout.reports])
             for chain in wanted:
-                with owned(layout.chain(chain)):
+                with owned(layout.chain(chain), nameless=True):
                     pass
                 stack.enter_context(owned(layout.chain(chain), name=RUNNER))
         yield

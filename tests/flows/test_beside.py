@@ -1,5 +1,6 @@
 """A run and a `dvc repro` in the same project at the same time, and folders that are not whole."""
 
+import os
 import re
 import subprocess
 import time
@@ -9,7 +10,9 @@ from conftest import Project
 
 REFUSED = r"being worked on by process \d+|Unable to acquire lock"
 """Ours, and DVC's own."""
-DISTANCES = 0.0, 0.3, 0.7, 1.2, 1.8, 2.5, 3.3, 4.2, 5.1, 6.0
+DISTANCES = 0.0, 0.7, 1.8, 3.3, 5.1, 0.3, 1.2, 2.5, 4.2, 6.0
+"""In seconds; half a minute each, and so `make test` starts them at the first few, `make torture` at all of them."""
+STARTS = int(os.environ.get("STARTS", "4"))
 
 
 def both(here: Project, first: tuple[str, ...], second: tuple[str, ...], distance: float) -> tuple[str, str]:
@@ -26,14 +29,13 @@ def both(here: Project, first: tuple[str, ...], second: tuple[str, ...], distanc
     return said[0], said[1]
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("distance", DISTANCES[:STARTS])
 def test_a_run_and_a_dvc_repro_at_once_harm_nothing(project, finished, distance):
-    here = project()
+    here = project(edit=lambda text: re.sub(r"\n  sims: .*", "", text))
     commands = (("dvc", "repro"), ("flows.cli", "run"))
     both(here, *(commands if DISTANCES.index(distance) % 2 else commands[::-1]), distance)
-    assert {path: md5 for path, md5 in here.bytes().items() if not path.endswith("dvc.lock")} == {
-        path: md5 for path, md5 in finished.bytes().items() if not path.endswith("dvc.lock")
-    }
+    made, wanted = ({path: md5 for path, md5 in each.bytes().items() if "/standard/" in path} for each in (here, finished))
+    assert made == wanted
     assert here.run("dvc", "status").strip().endswith("Data and pipelines are up to date.")
 
 
