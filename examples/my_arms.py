@@ -12,7 +12,7 @@ from pipeline.files import write_array
 from pipeline.hooks import HOOKS, Array, Context
 from pipeline.job import Job, draw, load_model
 from pipeline.layout import BASE, SYNTHETIC
-from pipeline.mixing import LOOPS, Loop, Sources
+from pipeline.loops import LOOPS, Loop, Sources
 from pipeline.steps import STEPS
 from pipeline.strategies import STRATEGIES, Strategy
 

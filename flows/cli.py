@@ -97,7 +97,7 @@ def _status(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
-    from pipeline.locks import beyond, finished
+    from pipeline.ledger import beyond, finished
     from pipeline.verification import altered, differences, gap
 
     params = load(Path(PARAMS))
@@ -143,10 +143,10 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _track(given: argparse.Namespace) -> None:
-    from pipeline.tracking import chain, point
+    from pipeline.tracking import chain_runs, point_runs
 
-    print(f"{chain.rebuild(load(Path(PARAMS)))} chains tracked")
-    if points := point.rebuild():
+    print(f"{chain_runs.rebuild(load(Path(PARAMS)))} chains tracked")
+    if points := point_runs.rebuild():
         print(f"{points} points of studies tracked")
 
 

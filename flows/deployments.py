@@ -24,7 +24,7 @@ def serve_forever() -> None:
         from prefect.deployments.runner import RunnerDeployment
 
         from flows.loop import self_consuming
-        from flows.study import study
+        from flows.study_flow import study
         from pipeline.studies.study import FOLDER
         from pipeline.tracking.store import curves
 

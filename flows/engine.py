@@ -12,7 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
 from flows.announcements import Announcement, Announcements
-from flows.chain import run_chain
+from flows.chain_task import run_chain
 from flows.cores import Cores, placed
 from flows.process_pool import process_pool
 from flows.processes import yield_to_others

@@ -37,8 +37,8 @@ from pipeline.preparation import prepare
 from pipeline.recipes import roots
 from pipeline.remote import Remote
 from pipeline.sections import Generations, Seed
-from pipeline.tracking.chain import store_of
-from pipeline.tracking.machine import machine_watched
+from pipeline.tracking.chain_runs import store_of
+from pipeline.tracking.monitor import machine_watched
 from pipeline.versioning import Versions
 
 GOODBYE_SECONDS = 2.0

@@ -12,7 +12,7 @@ for sign in (signal.SIGINT, signal.SIGHUP):
 
 import torch._dynamo  # noqa: E402, F401  torch's optimizers import it at their first step
 
-import flows.chain  # noqa: E402, F401
+import flows.chain_task  # noqa: E402, F401
 
 gc.freeze()  # what is there by now stays, and need not be looked through in every process
 gc.enable()

@@ -24,7 +24,7 @@ def run(given: argparse.Namespace) -> None:
     from pipeline.claims import claimed
     from pipeline.environments import others
     from pipeline.remote import push_all
-    from pipeline.studies.recipe import sweep
+    from pipeline.studies.stages import sweep
     from pipeline.versioning import Versions
 
     sweep()
@@ -122,7 +122,7 @@ def study(given: argparse.Namespace) -> None:
     stop_by_signals()
     from pipeline.studies import page
     from pipeline.studies.kinds import kind_of
-    from pipeline.studies.recipe import render, rendered
+    from pipeline.studies.stages import render, rendered
     from pipeline.studies.study import load_study
     from pipeline.studies.variant import variant
     from pipeline.versioning import Versions
@@ -148,9 +148,9 @@ def study(given: argparse.Namespace) -> None:
     check_surroundings(made.params(0))
 
     def flow() -> None:
-        from flows import study as flows_study
+        from flows.study_flow import study as make_study
 
-        flows_study.study(name)
+        make_study(name)
 
     _with_server(given, made.params(0), flow)
     path, summary = page.build(made)

@@ -21,9 +21,9 @@ from pipeline.clock import note
 from pipeline.errors import in_a_line
 from pipeline.files import read_json
 from pipeline.layout import METRICS, SYNTHETIC, Layout
-from pipeline.locks import digests
+from pipeline.ledger import digests
 from pipeline.params import Params
-from pipeline.tracking.chain import ChainTracker, chart
+from pipeline.tracking.chain_runs import ChainTracker, chart
 from pipeline.tracking.store import Store, curves
 
 T = TypeVar("T")

@@ -1,1 +1,1 @@
-"""What a generation is (params, data, mixing, steps, metrics) and the views of the results (DVC, MLflow, report)."""
+"""What a generation is (params, data, loops, steps, metrics) and the views of the results (DVC, MLflow, report)."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadInput
-from pipeline.mixing import LOOPS
+from pipeline.loops import LOOPS
 from pipeline.params import Params
 from pipeline.sections import Auxiliary, Training
 from pipeline.strategies import STRATEGIES

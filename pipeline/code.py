@@ -27,7 +27,7 @@ CODE = (
     "pipeline/measures/metrics.py",
     "pipeline/measures/neighbours.py",
     "pipeline/measures/sliced.py",
-    "pipeline/mixing.py",
+    "pipeline/loops.py",
     "pipeline/params.py",
     "pipeline/pictures.py",
     "pipeline/sections.py",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pipeline.chains import Chain
 from pipeline.files import read_json
 from pipeline.layout import ENVIRONMENT, METRICS, Layout
-from pipeline.locks import finished
+from pipeline.ledger import finished
 from pipeline.machine import environment
 from pipeline.params import Params
 from pipeline.sections import MAX_GENERATIONS

@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import BadInput
 from pipeline.extensions import Extension, extend
+from pipeline.loops import LOOPS
 from pipeline.mapping import read_mapping
-from pipeline.mixing import LOOPS
 from pipeline.sections import (
     MOST,
     Arm,

@@ -10,7 +10,7 @@ from queue import Empty, Queue
 from pipeline.chains import Chain
 from pipeline.errors import BadInput, RunFailed, in_a_line
 from pipeline.layout import RECIPE, Layout
-from pipeline.locks import absent, finished
+from pipeline.ledger import absent, finished
 from pipeline.params import Params
 from pipeline.recipes import roots
 from pipeline.sections import MAX_GENERATIONS

@@ -201,7 +201,7 @@ class Arm(Section):
 
     @model_validator(mode="after")
     def _is_registered(self) -> "Arm":
-        from pipeline.mixing import LOOPS
+        from pipeline.loops import LOOPS
         from pipeline.strategies import STRATEGIES
 
         _check_registered("loop", self.loop, LOOPS)

@@ -14,9 +14,9 @@ from pipeline.files import read_array, read_json, write_array, write_bytes, writ
 from pipeline.hooks import HOOKS, Context
 from pipeline.job import Job, draw, fit_model, load_model
 from pipeline.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, METRICS, PICTURE, SYNTHETIC
+from pipeline.loops import LOOPS, Sources
 from pipeline.machine import device_of, environment
 from pipeline.measures.evaluation import choose, evaluate_samples, fid
-from pipeline.mixing import LOOPS, Sources
 from pipeline.params import Params
 from pipeline.pictures import sample_picture
 

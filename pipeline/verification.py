@@ -10,7 +10,7 @@ from pipeline.chains import Chain
 from pipeline.generation import said_of
 from pipeline.job import Job
 from pipeline.layout import BASE, Layout
-from pipeline.locks import digests, sources
+from pipeline.ledger import digests, sources
 from pipeline.params import Params
 from pipeline.recipes import roots
 from pipeline.steps import STEPS, train_base

@@ -17,7 +17,7 @@ from pipeline.errors import RunFailed, in_a_line
 from pipeline.extensions import changed
 from pipeline.files import write_text
 from pipeline.layout import LOCK, PARAMS, RECIPE, Layout
-from pipeline.locks import drop_damaged_locks, outputs
+from pipeline.ledger import drop_damaged_locks, outputs
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 

@@ -27,8 +27,8 @@ from pipeline.reporting.charts import MANY, charts, library
 from pipeline.reporting.costs import costs, step_seconds
 from pipeline.reporting.gallery import gallery
 from pipeline.reporting.numerals import figure_text
-from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, control_arm, verdicts, yardsticks
+from pipeline.reporting.states import progress
 from pipeline.reporting.verdicts import MEANING, mad, shown, summary
 from pipeline.revision import changed, commit
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.chains import Chain, lengths
 from pipeline.files import read_json
 from pipeline.layout import METRICS, Layout
-from pipeline.locks import finished
+from pipeline.ledger import finished
 from pipeline.params import Params
 from pipeline.rows import flat, numbers
 

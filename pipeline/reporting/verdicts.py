@@ -30,7 +30,7 @@ MEANING = (
 )
 Floats = NDArray[np.float64]
 State = dict[str, Any]
-"""How far a chain is: a row of `pipeline.reporting.progress.progress`."""
+"""How far a chain is: a row of `pipeline.reporting.states.progress`."""
 
 
 def mad(params: Params, results: pd.DataFrame, states: Sequence[State] = ()) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from conftest import Project, asked, until
 
 from pipeline.chains import Chain
 from pipeline.params import load
-from pipeline.tracking.chain import ChainTracker, chart, store_of
+from pipeline.tracking.chain_runs import ChainTracker, chart, store_of
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from flows import views
 from pipeline.chains import Chain
 from pipeline.params import load
-from pipeline.tracking.chain import store_of
+from pipeline.tracking.chain_runs import store_of
 
 SIMS = Chain("sims", 0)
 

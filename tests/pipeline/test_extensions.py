@@ -11,7 +11,7 @@ from pipeline.environments import others
 from pipeline.params import load
 from pipeline.recipes import recipe
 
-LOOP = """from pipeline.mixing import LOOPS, Loop
+LOOP = """from pipeline.loops import LOOPS, Loop
 
 inputs = ["table.txt"]
 

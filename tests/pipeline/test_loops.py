@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.chains import Chain, remembered
 from pipeline.hooks import HOOKS, Context
-from pipeline.mixing import LOOPS, Array, Sources
+from pipeline.loops import LOOPS, Array, Sources
 from pipeline.params import Params, load, parse
 
 ROOT = Path(__file__).resolve().parents[2]

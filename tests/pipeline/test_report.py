@@ -22,8 +22,8 @@ from pipeline.recipes import plots
 from pipeline.reporting import figures, report
 from pipeline.reporting.charts import charts
 from pipeline.reporting.gallery import gallery
-from pipeline.reporting.progress import progress
 from pipeline.reporting.results import collect, yardsticks
+from pipeline.reporting.states import progress
 
 SECONDS, BYTES = 20, 8_000_000
 

@@ -20,9 +20,9 @@ from pipeline.measures.intervals import bootstrap, log_slope
 from pipeline.params import load
 from pipeline.studies import pollution, prophylaxis
 from pipeline.studies.pollution import break_even
-from pipeline.studies.recipe import recipe
+from pipeline.studies.stages import recipe
 from pipeline.studies.study import Bench, guided_fid, load_study
-from pipeline.tracking.point import PointTracker, rebuild
+from pipeline.tracking.point_runs import PointTracker, rebuild
 from pipeline.tracking.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ from models.guidance import scaled, sims
 from models.sampler import karras_sigmas, latents, sample_heun
 from pipeline.chains import Chain, remembered
 from pipeline.datasets import Points, dataset
+from pipeline.loops import LOOPS, Array, Loop, Sources
 from pipeline.measures.metrics import frechet, moments
 from pipeline.measures.theory import accumulation_bound, complement_share, mixture_share, predicted
-from pipeline.mixing import LOOPS, Array, Loop, Sources
 from pipeline.params import Params, load, parse
 from pipeline.sections import GaussianData
 from pipeline.studies.attribute import Attribute

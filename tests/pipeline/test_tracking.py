@@ -14,8 +14,8 @@ from pipeline.job import thinned
 from pipeline.layout import RUNNER, Layout
 from pipeline.ownership import owned
 from pipeline.params import load
-from pipeline.tracking.chain import ChainTracker, rebuild, store_of
-from pipeline.tracking.machine import machine_watched
+from pipeline.tracking.chain_runs import ChainTracker, rebuild, store_of
+from pipeline.tracking.monitor import machine_watched
 from pipeline.tracking.store import Store, curves, pages
 
 SIMS = Chain("sims", 0)

@@ -24,10 +24,10 @@ from pipeline.layout import PARAMS, RECIPE
 from pipeline.ownership import owned
 from pipeline.studies import page
 from pipeline.studies.kinds import kind_of
-from pipeline.studies.recipe import rendered
+from pipeline.studies.stages import rendered
 from pipeline.studies.study import Study, key, load_study, make_point
 from pipeline.studies.variant import variant
-from pipeline.tracking.point import PointTracker
+from pipeline.tracking.point_runs import PointTracker
 from pipeline.tracking.store import Store
 from pipeline.versioning import Versions
 

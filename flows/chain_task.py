@@ -21,7 +21,7 @@ from pipeline.errors import RunFailed
 from pipeline.generation import run_step, transaction
 from pipeline.job import Job
 from pipeline.layout import PARAMS, RECIPE, Layout
-from pipeline.locks import digests
+from pipeline.ledger import digests
 from pipeline.ownership import owned
 from pipeline.params import Params, load
 from pipeline.versioning import Versions

@@ -19,7 +19,7 @@ from pipeline.chains import Chain, chains, decisive
 from pipeline.failures import failure
 from pipeline.files import read_json
 from pipeline.layout import LOSSES, METRICS, PICTURE, RUNNER, SYNTHETIC, TRACKER, Layout
-from pipeline.locks import digests, finished
+from pipeline.ledger import digests, finished
 from pipeline.machine import resolved
 from pipeline.ownership import owned, owner
 from pipeline.params import Params
