@@ -67,6 +67,9 @@ def _parser() -> Parser:
     report.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: look so often (5)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
+    command(
+        "kinds", _kinds, "data sets, networks, loops, strategies, hooks, ... that may be named, yours included, with settings"
+    )
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -155,6 +158,14 @@ def _serve(given: argparse.Namespace) -> None:
     from flows.deployments import serve_forever
 
     serve_forever()
+
+
+def _kinds(given: argparse.Namespace) -> None:
+    if Path(PARAMS).exists():
+        load(Path(PARAMS))  # and with it the extensions
+    from pipeline.kinds import listing
+
+    print(listing())
 
 
 def _preset(given: argparse.Namespace) -> None:

@@ -47,6 +47,17 @@ def test_a_file_outside_the_project_and_a_module_are_dependencies_with_what_they
     assert "mine.py" in here.run("dvc", "status", folder, PYTHONPATH=str(outside))
 
 
+def test_kinds_lists_all_that_may_be_named_with_settings_the_users_own_included(project):
+    here = project()
+    (here.folder / "mine.py").write_text(LOOP)
+    own(here, "mine.py")
+    said = here.run("flows.cli", "kinds")
+    for words in ("gaussian-mixture        n_real, modes, spacing, spread", "  halves\n", "residual-mlp", "keep-typical"):
+        assert words in said, words
+    assert re.search(r"selection=None, fid_infinity=False", said)
+    assert re.search(r"improvement +axes seed, n; settings selection_seeds", said)
+
+
 def test_an_error_in_an_extension_names_its_file_and_line_in_the_message_and_in_the_chains_note(project):
     here = project()
     (here.folder / "mine.py").write_text(LOOP)
