@@ -28,9 +28,9 @@ def claimed(versions: Versions, layout: Layout, wanted: Iterable[Chain]) -> Iter
         with versions.held():  # nobody begins meanwhile
             refuse_beside_dvc([layout.runs, layout.reports])
             for chain in wanted:
+                stack.enter_context(owned(layout.chain(chain), name=RUNNER))
                 with owned(layout.chain(chain), nameless=True):
                     pass
-                stack.enter_context(owned(layout.chain(chain), name=RUNNER))
         yield
 
 
