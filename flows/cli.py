@@ -163,7 +163,7 @@ def _serve(given: argparse.Namespace) -> None:
 def _kinds(given: argparse.Namespace) -> None:
     if Path(PARAMS).exists():
         load(Path(PARAMS))  # and with it the extensions
-    from pipeline.kinds import listing
+    from pipeline.catalogue import listing
 
     print(listing())
 

@@ -51,19 +51,13 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
     root = project_root()
     os.chdir(root)
     made = load_study(variant(name, preset))
-    with rendered(made):
-        _make(root, made)
-
-
-def _make(root: Path, made: Study) -> None:
-    """The points that are not current, and the page."""
-    versions = Versions()
-    with owned(made.folder), cancellable():
+    with owned(made.folder), rendered(made), cancellable():
+        versions = Versions()
         failures = _points(root, made, stale_points(versions, made), versions)
-    if made.results().empty:
-        raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
-    path, summary = page.build(made)
-    versions.commit(f"{made.folder / RECIPE}:page")
+        if made.results().empty:
+            raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
+        path, summary = page.build(made)
+        versions.commit(f"{made.folder / RECIPE}:page")
     name_there = re.sub(r"[^a-z0-9]+", "-", f"study-{made.name}".lower())  # Prefect's keys take nothing else
     for title, table in summary.tables.items():
         attempt(partial(create_table_artifact, table.to_dict("records"), name_there, title))

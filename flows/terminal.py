@@ -135,9 +135,7 @@ def study(given: argparse.Namespace) -> None:
         render(made)
         print(recipe)
         return
-    with owned(made.folder):  # said now rather than after the server's start
-        pass
-    with rendered(made):
+    with owned(made.folder), rendered(made):  # said now rather than after the server's start
         current = not Versions().stale(str(recipe))
     if current:
         print(f"everything is up to date: {page.location(made)}")

@@ -18,6 +18,10 @@ class RunFailed(Exception):
     """Something went wrong while running; the message says where, in one line."""
 
 
+class Broken(RunFailed):
+    """The numbers of a training or sampling broke, or the user's own code did: trying again gives the same."""
+
+
 @contextmanager
 def as_value_error() -> Iterator[None]:
     """Turn BadInput into what pydantic, and so Prefect, understands as a value that is not allowed."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pipeline import checkpoints, machine, steps
 from pipeline.chains import Chain
 from pipeline.clock import timed
-from pipeline.errors import RunFailed, in_a_line
+from pipeline.errors import Broken, in_a_line
 from pipeline.extensions import said_of_extension
 from pipeline.files import staged
 from pipeline.job import Job
@@ -51,7 +51,7 @@ def transaction(params: Params, chain: Chain, generation: int, recording: Record
 
 
 def run_step(job: Job, name: str) -> None:
-    """Run one step of a generation; raises RunFailed, which names chain, generation and step, where the numbers break."""
+    """Run one step of a generation; raises Broken, which names chain, generation and step, where the numbers break."""
     where = f"{job.chain} generation {job.generation}, step {name}"
     with timed(job.layout.chain(job.chain), name, generation=job.generation), said_of(where):
         STEPS[name](job)
@@ -66,12 +66,12 @@ def make_generation(params: Params, chain: Chain, generation: int) -> None:
 
 @contextmanager
 def said_of(where: str) -> Iterator[None]:
-    """Turn numbers that break into RunFailed, which says where."""
+    """Turn numbers that break, and errors in the user's own code, into Broken, which says where."""
     try:
         yield
     except ArithmeticError as error:
-        raise RunFailed(f"{where}: {error}{said_of_extension(error)}") from error
+        raise Broken(f"{where}: {error}{said_of_extension(error)}") from error
     except Exception as error:
         if not (place := said_of_extension(error)):
             raise
-        raise RunFailed(f"{where}: {type(error).__name__}: {in_a_line(error)}{place}") from error
+        raise Broken(f"{where}: {type(error).__name__}: {in_a_line(error)}{place}") from error

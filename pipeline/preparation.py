@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.chains import Chain
 from pipeline.code import write_listing
-from pipeline.errors import RunFailed
+from pipeline.errors import Broken
 from pipeline.generation import make_base, make_data
 from pipeline.layout import BASE, LOSSES, Layout
 from pipeline.measures.evaluation import data_files
@@ -38,7 +38,7 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
             if this not in _broken and not (versions.stage_is_current(stage) and complete):
                 try:
                     make_base(params, seed, versions.recording(stage))
-                except RunFailed as error:
+                except Broken as error:
                     _broken[this] = str(error)
             if this in _broken:
                 failures[seed] = _broken[this]

@@ -2,11 +2,21 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import Project
+
+from pipeline.chains import lengths
+from pipeline.errors import RunFailed
+from pipeline.params import load
+from pipeline.preparation import prepare
+from pipeline.versioning import Versions
 
 REFUSED = r"being worked on by process \d+|Unable to acquire lock"
 """Ours, and DVC's own."""
@@ -37,6 +47,22 @@ def test_a_run_and_a_dvc_repro_at_once_harm_nothing(project, finished, distance)
     made, wanted = ({path: md5 for path, md5 in each.bytes().items() if "/standard/" in path} for each in (here, finished))
     assert made == wanted
     assert here.run("dvc", "status").strip().endswith("Data and pipelines are up to date.")
+
+
+def test_a_base_model_that_cannot_be_recorded_ends_the_run_and_is_not_taken_for_a_broken_one(finished_copy, monkeypatch):
+    monkeypatch.chdir(finished_copy.folder)
+    shutil.rmtree("runs/smoke/base")
+    params = load(Path("params.yaml"))
+    versions = Versions(params)
+
+    @contextmanager
+    def full(target: str) -> Iterator[None]:
+        yield
+        raise RunFailed(f"DVC: no room for {target}")
+
+    monkeypatch.setattr(versions, "recording", full)
+    with pytest.raises(RunFailed, match="DVC: no room for base@0"):
+        prepare(versions, params, lengths(params))
 
 
 def test_data_that_were_recorded_with_a_file_missing_are_made_whole_by_the_same_command(finished_copy, finished):

@@ -220,7 +220,9 @@ def test_a_run_whose_mlflow_store_cannot_be_written_warns_in_a_line_and_track_ma
         points = store.execute(query).fetchall()
     made = [json.loads(path.read_text()) for path in finished_copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json")]
     assert sorted(points) == sorted(
-        (key, metrics["generation"], 1) for metrics in made for key in metrics.keys() - {"generation", "extractor", "environment"}
+        (key, metrics["generation"], 1)
+        for metrics in made
+        for key in metrics.keys() - {"generation", "extractor", "environment"}
     )
     assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
     assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
