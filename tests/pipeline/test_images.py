@@ -14,7 +14,7 @@ from pipeline.measures.evaluation import evaluate_samples, fid
 from pipeline.params import load, parse
 from pipeline.sections import Evaluation
 
-OF_A_GENERATION = {"extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}
+OF_A_GENERATION = {"environment", "extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}
 
 
 @pytest.fixture
