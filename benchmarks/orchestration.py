@@ -41,10 +41,10 @@ def bare() -> None:
     """The same steps in the current folder, and nothing else."""
     from flows.engine import cost
     from flows.processes import end_with_parent
-    from pipeline.chains import lengths
-    from pipeline.generation import make_base, make_data
-    from pipeline.machine import workers
-    from pipeline.params import load
+    from pipeline.experiment.chains import lengths
+    from pipeline.experiment.machine import workers
+    from pipeline.experiment.params import load
+    from pipeline.making.transactions import make_base, make_data
 
     params = load(Path("params.yaml"))
     make_data(params)
@@ -58,9 +58,9 @@ def bare() -> None:
 
 
 def bare_chain(arm: str, seed: int, generations: int) -> None:
-    from pipeline.chains import Chain
-    from pipeline.generation import make_generation
-    from pipeline.params import load
+    from pipeline.experiment.chains import Chain
+    from pipeline.experiment.params import load
+    from pipeline.making.transactions import make_generation
 
     params = load(Path("params.yaml"))
     for generation in range(1, generations + 1):

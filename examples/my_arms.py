@@ -7,14 +7,14 @@ arms:
 
 import numpy as np
 
-from models.guidance import scaled
-from pipeline.files import write_array
-from pipeline.hooks import HOOKS, Array, Context
-from pipeline.job import Job, draw, load_model
-from pipeline.layout import BASE, SYNTHETIC
-from pipeline.loops import LOOPS, Loop, Sources
-from pipeline.steps import STEPS
-from pipeline.strategies import STRATEGIES, Strategy
+from models.diffusion.guidance import scaled
+from pipeline.experiment.kinds import HOOKS, LOOPS, STEPS, STRATEGIES
+from pipeline.generation.hooks import Array, Context
+from pipeline.generation.job import Job, draw, load_model
+from pipeline.generation.loops import Loop, Sources
+from pipeline.generation.strategies import Strategy
+from pipeline.storage.files import write_array
+from pipeline.storage.layout import BASE, SYNTHETIC
 
 
 def every_second(sources: Sources) -> Array:

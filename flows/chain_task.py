@@ -13,18 +13,20 @@ from pathlib import Path
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.announcements import Announcement, announce
-from flows.outage import halted
-from pipeline.chains import Chain
-from pipeline.clock import timed
-from pipeline.errors import RunFailed
-from pipeline.generation import run_step, transaction
-from pipeline.job import Job
-from pipeline.layout import PARAMS, RECIPE, Layout
-from pipeline.ledger import digests
-from pipeline.ownership import owned
-from pipeline.params import Params, load
-from pipeline.versioning import Versions
+from flows.server.outage import halted
+from flows.watching.announcements import Announcement, announce
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import RunFailed
+from pipeline.experiment.params import Params, load
+from pipeline.generation.job import Job
+from pipeline.making.judgement import JUDGE, judge_generation
+from pipeline.making.transactions import run_step, transaction
+from pipeline.records.ledger import digests
+from pipeline.records.repository import Versions
+from pipeline.records.stages import GENERATION, JUDGED
+from pipeline.storage.clock import timed
+from pipeline.storage.layout import PARAMS, RECIPE, Layout
+from pipeline.storage.ownership import owned
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
@@ -46,18 +48,21 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
 
     with owned(layout.chain(chain)):
         versions = Versions(params)
-        current = versions.current(folders)
+        current, judged = versions.states(folders)
         made, remade = 0, False
         for number, folder in enumerate(folders, start=1):
             if halted(layout.chain(chain)):
                 break
             if remade and folder in current:
-                current -= {folder} - versions.current([folder])
+                current -= {folder} - versions.states([folder])[0]
             remade = folder not in current
             stale = remade and bool(digests(folder))
             if remade:
                 make(versions, params, chain, number, partial(say, number))
                 made += 1
+            if remade or folder not in judged:
+                say(number, JUDGE)
+                judge(versions, params, chain, number)
             say(number, made=remade, anew=stale)
     return made
 
@@ -65,24 +70,31 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
 def make(versions: Versions, params: Params, chain: Chain, number: int, begins: Callable[[str], None]) -> None:
     """One generation, step by step, and recorded; `begins` hears of each step."""
     folder = Layout(params.experiment).generation(chain, number)
-    with transaction(params, chain, number, _recorded(versions, folder)) as job:
+    with transaction(params, chain, number, _recorded(versions, folder, GENERATION)) as job:
         for name in job.strategy.steps:
             begins(name)
             step_task(name)(job)
 
 
+@task(name=JUDGE, task_run_name="judge g{number}", cache_policy=NO_CACHE)
+def judge(versions: Versions, params: Params, chain: Chain, number: int) -> None:
+    """A generation's metrics and picture, recorded."""
+    folder = Layout(params.experiment).generation(chain, number)
+    judge_generation(params, chain, number, _recorded(versions, folder, JUDGED))
+
+
 @contextmanager
-def _recorded(versions: Versions, folder: Path) -> Iterator[None]:
+def _recorded(versions: Versions, folder: Path, stage: str) -> Iterator[None]:
     with versions.held():
         yield
-        commit(versions, folder)
+        commit(versions, folder, stage)
 
 
-@task(name="commit", task_run_name="commit {folder.name}", cache_policy=NO_CACHE)
-def commit(versions: Versions, folder: Path) -> None:
-    """Record a generation in DVC."""
+@task(name="commit", task_run_name="commit {folder.name} {stage}", cache_policy=NO_CACHE)
+def commit(versions: Versions, folder: Path, stage: str) -> None:
+    """Record a stage of a generation in DVC."""
     with timed(folder.parent, "commit", generation=int(folder.name[1:])):
-        versions.commit(str(folder / RECIPE))
+        versions.commit(f"{folder / RECIPE}:{stage}")
 
 
 @cache

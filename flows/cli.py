@@ -1,19 +1,20 @@
 """The command `self-consuming`. Results go to stdout, everything else to stderr; exit 0 done, 1 a run failed, 2 bad input."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from flows import terminal
 from flows.processes import collect_rarely, stop_by_signals
-from pipeline.chains import lengths
-from pipeline.errors import BadInput, exit_code
-from pipeline.files import read_json, write_bytes
-from pipeline.layout import METRICS, PARAMS, PRESETS, Layout
-from pipeline.params import load, schema
-from pipeline.sections import MAX_GENERATIONS
+from flows.watching import terminal
+from pipeline.experiment.chains import lengths
+from pipeline.experiment.errors import BadInput, exit_code
+from pipeline.experiment.params import load, schema
+from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.storage.files import read_json, write_bytes
+from pipeline.storage.layout import METRICS, PARAMS, PRESETS, Layout
 
 WATCH_SECONDS = 5.0
 """How often a watched experiment is looked at."""
@@ -81,15 +82,19 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 
 
 def _status(given: argparse.Namespace) -> None:
-    from pipeline.environments import others
-    from pipeline.versioning import Versions
+    from pipeline.making.environments import others
+    from pipeline.making.preparation import renew_parts
+    from pipeline.records.repository import Versions
 
     params = load(Path(PARAMS))
     layout = Layout(params.experiment)
     folders = {chain: [layout.generation(chain, t) for t in range(1, n + 1)] for chain, n in lengths(params).items()}
     for line in others(params, folders):
         print(f"warning: {line}", file=sys.stderr)
-    current = Versions(params).current(folder for each in folders.values() for folder in each)
+    versions = Versions(params)
+    if os.access(layout.runs, os.W_OK):
+        renew_parts(versions, params)
+    current = versions.current(folder for each in folders.values() for folder in each)
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, each in folders.items():
         made = [folder for folder in each if (folder / METRICS).exists()]
@@ -100,8 +105,8 @@ def _status(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> int:
     from flows.plan import select
-    from pipeline.ledger import beyond, finished
-    from pipeline.verification import altered, differences, gap
+    from pipeline.making.verification import altered, differences, gap
+    from pipeline.records.ledger import beyond, finished
 
     params = load(Path(PARAMS))
     wrong = checked = 0
@@ -134,19 +139,19 @@ def _report(given: argparse.Namespace) -> None:
         )
     if given.watch:
         stop_by_signals()
-        from pipeline.reporting.watching import watch
+        from pipeline.views.report.watching import watch
 
         print(watch(given.every or WATCH_SECONDS))
         return
-    from pipeline.recipes import rendered
-    from pipeline.reporting import report
+    from pipeline.records.recipes import rendered
+    from pipeline.views.report import report
 
     params = load(Path(PARAMS))
     print(report.build(params, rendered(params)))
 
 
 def _track(given: argparse.Namespace) -> None:
-    from pipeline.tracking import chain_runs, point_runs
+    from pipeline.views.mlflow import chain_runs, point_runs
 
     print(f"{chain_runs.rebuild(load(Path(PARAMS)))} chains tracked")
     if points := point_runs.rebuild():
@@ -155,7 +160,7 @@ def _track(given: argparse.Namespace) -> None:
 
 def _serve(given: argparse.Namespace) -> None:
     stop_by_signals()  # in a shell's background job Prefect would never hear of an interrupt
-    from flows.deployments import serve_forever
+    from flows.server.deployments import serve_forever
 
     serve_forever()
 
@@ -163,7 +168,7 @@ def _serve(given: argparse.Namespace) -> None:
 def _kinds(given: argparse.Namespace) -> None:
     if Path(PARAMS).exists():
         load(Path(PARAMS))  # and with it the extensions
-    from pipeline.catalogue import listing
+    from pipeline.views.catalogue import listing
 
     print(listing())
 

@@ -11,20 +11,20 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
-from flows.announcements import Announcement, Announcements
 from flows.chain_task import run_chain
-from flows.cores import Cores, placed
-from flows.process_pool import process_pool
+from flows.pools.cores import Cores, placed
+from flows.pools.process_pool import process_pool
+from flows.pools.ray_pool import ray_pool
 from flows.processes import yield_to_others
-from flows.ray_pool import ray_pool
-from flows.server import in_use
-from pipeline.chains import Chain
-from pipeline.errors import BadInput, RunFailed
-from pipeline.layout import Layout
-from pipeline.machine import workers
-from pipeline.ownership import owner
-from pipeline.params import Params
-from pipeline.strategies import STRATEGIES
+from flows.server.server import in_use
+from flows.watching.announcements import Announcement, Announcements
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput, RunFailed
+from pipeline.experiment.kinds import STRATEGIES
+from pipeline.experiment.machine import workers
+from pipeline.experiment.params import Params
+from pipeline.storage.layout import Layout
+from pipeline.storage.ownership import owner
 
 TICK_SECONDS = 0.5
 

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
-from pipeline.errors import BadInput, as_value_error
-from pipeline.layout import PARAMS
-from pipeline.params import Params, load
+from pipeline.experiment.errors import BadInput, as_value_error
+from pipeline.experiment.params import Params, load
+from pipeline.storage.layout import PARAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 

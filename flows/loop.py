@@ -13,33 +13,33 @@ from prefect import Task, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from flows.announcements import Announcement
-from flows.cancellation import cancellable, stay_cancelled
 from flows.engine import at_once, run_chains
 from flows.known import In, project_root
-from flows.outage import end_without, watched
 from flows.plan import select
 from flows.preflight import check_surroundings
 from flows.processes import say_stopped
-from flows.progress import Progress
-from flows.server import in_use
-from flows.views import ChainView, link_chart, link_report
-from pipeline import claims
-from pipeline.chains import Chain, check_arm, check_seed
-from pipeline.clock import note, process_start
-from pipeline.errors import GOES_ON, RunFailed
-from pipeline.failures import note_failure
-from pipeline.files import read_json
-from pipeline.layout import METRICS, PARAMS, RECIPE, Layout
-from pipeline.leftovers import cleared
-from pipeline.params import Params, load
-from pipeline.preparation import prepare
-from pipeline.recipes import roots
-from pipeline.remote import Remote
-from pipeline.sections import Generations, Seed
-from pipeline.tracking.chain_runs import store_of
-from pipeline.tracking.monitor import machine_watched
-from pipeline.versioning import Versions
+from flows.server.cancellation import cancellable, stay_cancelled
+from flows.server.outage import end_without, watched
+from flows.server.server import in_use
+from flows.watching.announcements import Announcement
+from flows.watching.progress import Progress
+from flows.watching.views import ChainView, link_chart, link_report
+from pipeline.experiment.chains import Chain, check_arm, check_seed
+from pipeline.experiment.errors import GOES_ON, RunFailed
+from pipeline.experiment.params import Params, load
+from pipeline.experiment.sections import Generations, Seed
+from pipeline.making.failures import note_failure
+from pipeline.making.preparation import prepare
+from pipeline.records import claims
+from pipeline.records.recipes import roots
+from pipeline.records.remote import Remote
+from pipeline.records.repository import Versions
+from pipeline.storage.clock import note, process_start
+from pipeline.storage.files import read_json
+from pipeline.storage.layout import METRICS, PARAMS, RECIPE, Layout
+from pipeline.storage.leftovers import cleared
+from pipeline.views.mlflow.chain_runs import store_of
+from pipeline.views.mlflow.monitor import machine_watched
 
 GOODBYE_SECONDS = 2.0
 """How long a run that is stopped may take to tell MLflow so."""
@@ -88,7 +88,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         broken = PREPARE(versions, params, wanted)
         failures = list(broken.values())
         ready = [chain for chain in wanted if chain.seed not in broken]
-        with pushed(Remote(versions, params), roots(ready), failures) as remote:
+        with pushed(Remote(versions, params), roots(params, ready), failures) as remote:
             failures += follow_chains(root, params, wanted, broken, remote, lost)
             if not lost.is_set():
                 link_report(params, write_report(versions, params, wanted, began))
@@ -153,7 +153,7 @@ def follow_chains(
                 ended(chain, failure)
                 failures += [failure] if failure else []
                 if len(left) < places:  # a core is free by now: load the report's libraries, which are heavy, on it
-                    import_module("pipeline.reporting.report")
+                    import_module("pipeline.views.report.report")
         except BaseException:  # a signal, as a rule, after which a store that does not answer is not waited for
             thread = Thread(target=say_goodbye, daemon=True)
             thread.start()
@@ -167,7 +167,7 @@ def follow_chains(
 @task(name="report", cache_policy=NO_CACHE)
 def write_report(versions: Versions, params: Params, wanted: dict[Chain, int], began: float) -> Path:
     """Rebuild the report and record it; gives its page's path."""
-    from pipeline.reporting import report
+    from pipeline.views.report import report
 
     versions.check_params()
     with versions.recording("report"):

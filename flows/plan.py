@@ -1,12 +1,12 @@
 """What a run has to do: which chains, how long, or nothing. Imports nothing heavy, so that "nothing" is said at once."""
 
-from pipeline.chains import Chain, chains, check_arm, check_seed
-from pipeline.errors import BadInput
-from pipeline.layout import Layout
-from pipeline.params import Params
-from pipeline.recipes import PLANNED, render, roots
-from pipeline.sections import MAX_GENERATIONS
-from pipeline.versioning import Versions
+from pipeline.experiment.chains import Chain, chains, check_arm, check_seed
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.params import Params
+from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.records.recipes import PLANNED, render, roots
+from pipeline.records.repository import Versions
+from pipeline.storage.layout import Layout
 
 
 def select(params: Params, arms: list[str] | None, seeds: list[int] | None, generations: int | None) -> dict[Chain, int]:
@@ -38,5 +38,5 @@ def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
         return False
     render(params, wanted)
     versions = Versions(params)
-    stages = [*PLANNED, "report", *roots(wanted)]
+    stages = [*PLANNED, "report", *roots(params, wanted)]
     return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in stages)

@@ -1,20 +1,20 @@
 """What params.yaml asks of its surroundings, looked at before anything is started or written. Imports neither Prefect nor torch
 where it need not: a run starts its Prefect server first."""
 
-from pipeline.params import Params
-from pipeline.remote import Remote
-from pipeline.versioning import Versions
+from pipeline.experiment.params import Params
+from pipeline.records.remote import Remote
+from pipeline.records.repository import Versions
 
 
 def check_surroundings(params: Params) -> None:
     """Raise BadInput for a device, a remote or a Ray cluster that is not there."""
     if params.device.startswith("cuda"):
-        from pipeline.machine import device_of
+        from pipeline.experiment.machine import device_of
 
         device_of(params)
     if params.remote is not None:
         Remote(Versions(params), params)
     if params.engine.kind == "ray":
-        from flows.ray_cluster import check_cluster
+        from flows.pools.ray_cluster import check_cluster
 
         check_cluster(params)

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from pipeline.errors import STOPPED, STOPPED_CODE
+from pipeline.experiment.errors import STOPPED, STOPPED_CODE
 
 WATCH_SECONDS = 1.0
 ORDERLY_SECONDS = 3.0

@@ -13,23 +13,23 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from pydantic import AfterValidator
 
-from flows.cancellation import cancellable, stay_cancelled
 from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
 from flows.known import project_root
 from flows.processes import say_stopped, yield_to_others
-from flows.progress import clock, say
-from flows.views import attempt
-from pipeline.errors import GOES_ON, RunFailed, as_value_error
-from pipeline.layout import PARAMS, RECIPE
-from pipeline.ownership import owned
+from flows.server.cancellation import cancellable, stay_cancelled
+from flows.watching.progress import clock, say
+from flows.watching.views import attempt
+from pipeline.experiment.errors import GOES_ON, RunFailed, as_value_error
+from pipeline.records.repository import Versions
+from pipeline.storage.layout import PARAMS, RECIPE
+from pipeline.storage.ownership import owned
 from pipeline.studies import page
-from pipeline.studies.kinds import kind_of
+from pipeline.studies.kind import kind_of
 from pipeline.studies.stages import rendered
 from pipeline.studies.study import Study, key, load_study, make_point
 from pipeline.studies.variant import variant
-from pipeline.tracking.point_runs import PointTracker
-from pipeline.tracking.store import Store
-from pipeline.versioning import Versions
+from pipeline.views.mlflow.point_runs import PointTracker
+from pipeline.views.mlflow.store import Store
 
 
 def _known(name: str) -> str:

@@ -1,1 +1,1 @@
-"""The mathematics: denoisers, samplers, guidance and training. Depends on torch and NumPy only."""
+"""The mathematics: denoisers, networks, samplers, guidance and training. Knows no params file and no paths."""

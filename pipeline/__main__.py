@@ -1,33 +1,41 @@
-"""The commands of the DVC stages: `python -m pipeline code | data | base | plan | chains | generation | report | ...`."""
+"""The commands of the DVC stages: `python -m pipeline data | base | generation | judged | report | ...`."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from pipeline.chains import Chain, check_seed
-from pipeline.claims import refuse_beside_a_run
-from pipeline.errors import BadInput, exit_code
-from pipeline.layout import PARAMS, Layout
-from pipeline.ownership import owned
-from pipeline.params import load
+from pipeline.experiment.chains import Chain, check_seed
+from pipeline.experiment.errors import BadInput, exit_code
+from pipeline.experiment.params import UNREAD, Params, load
+from pipeline.records import stages
+from pipeline.records.claims import refuse_beside_a_run
+from pipeline.records.recipes import chains_stage, check, check_generation, plan_stage
+from pipeline.storage.layout import PARAMS, Layout
+from pipeline.storage.ownership import owned
+
+ALONE = "plan", "chains", "report", stages.KINDS, stages.EXTRACTOR
+OF_A_SEED = "data", "base"
+OF_A_GENERATION = stages.GENERATION, stages.JUDGED
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage's command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
-    stages = parser.add_subparsers(dest="stage", required=True)
-    for name in ("code", "data", "plan", "chains", "report"):
-        stages.add_parser(name)
-    stages.add_parser("base").add_argument("--seed", type=int, required=True)
-    generation = stages.add_parser("generation")
-    generation.add_argument("--experiment", required=True)
-    generation.add_argument("--arm", required=True)
-    generation.add_argument("--seed", type=int, required=True)
-    generation.add_argument("--generation", type=int, required=True)
-    point = stages.add_parser("point")
+    commands = parser.add_subparsers(dest="stage", required=True)
+    for name in ALONE:
+        commands.add_parser(name)
+    for name in OF_A_SEED:
+        commands.add_parser(name).add_argument("--seed", type=int, required=True)
+    for name in OF_A_GENERATION:
+        command, required = commands.add_parser(name), name == stages.GENERATION  # `judged` alone judges the real data
+        command.add_argument("--experiment", required=required)
+        command.add_argument("--arm", required=required)
+        command.add_argument("--seed", type=int, required=required)
+        command.add_argument("--generation", type=int, required=required)
+    point = commands.add_parser("point")
     point.add_argument("study")
     point.add_argument("at", nargs="+")
-    stages.add_parser("study-page").add_argument("study")
+    commands.add_parser("study-page").add_argument("study")
     given = parser.parse_args(arguments)
     return exit_code(lambda: _run(given))
 
@@ -37,53 +45,77 @@ def _run(given: argparse.Namespace) -> None:
     if given.stage in ("point", "study-page"):
         _study(given)
         return
-    params = load(Path(PARAMS))
+    params = load(Path(PARAMS), unread=UNREAD if given.stage == stages.JUDGED else ())
     layout = Layout(params.experiment)
     refuse_beside_a_run(layout)
     if given.stage == "plan":
-        from pipeline.recipes import plan_stage
-
         plan_stage(params)
     elif given.stage == "chains":
-        from pipeline.recipes import chains_stage
-
         chains_stage(params)
     elif given.stage == "report":
-        from pipeline.reporting import report
+        from pipeline.views.report import report
 
         report.build(params)
-    elif given.stage == "code":
-        from pipeline.code import write_listing
-
-        write_listing(layout)
-    elif given.stage == "data":
-        from pipeline.generation import make_data
-
-        with owned(layout.runs):
-            make_data(params)
-    elif given.stage == "base":
-        from pipeline.generation import make_base
-
-        check_seed(params, given.seed)
-        with owned(layout.runs):
-            make_base(params, given.seed)
+    elif given.stage in OF_A_GENERATION and given.generation is not None:
+        _generation(given, params)
     else:
-        from pipeline.generation import make_generation
-        from pipeline.recipes import check_recipe
+        with owned(layout.runs):
+            _shared(given, params)
 
-        if given.experiment != params.experiment:
-            raise BadInput(
-                f"experiment: {params.experiment!r} is not allowed here: this generation belongs to {given.experiment!r}"
-                f" (self-consuming preset {given.experiment})"
-            )
-        chain = Chain(given.arm, given.seed)
-        check_recipe(params, chain, given.generation)
-        make_generation(params, chain, given.generation)
+
+def _shared(given: argparse.Namespace, params: Params) -> None:
+    """A stage that all chains share."""
+    path = Layout(params.experiment).recipe
+    if given.stage in OF_A_SEED:
+        check_seed(params, given.seed)
+    if given.stage == stages.KINDS:
+        from pipeline.records.uses import write_parts
+
+        check(path, stages.kinds_stage(params), params)
+        write_parts(params)
+    elif given.stage == stages.JUDGED:
+        from pipeline.making.judgement import judge_real
+
+        check(path, stages.floor_stage(params), params)
+        judge_real(params)
+    else:
+        from pipeline.making import transactions
+
+        if given.stage == "data":
+            check(path, stages.data_stage(params, given.seed), params)
+            transactions.make_data(params, given.seed)
+        elif given.stage == "base":
+            check(path, stages.base_stage(params, given.seed), params)
+            transactions.make_base(params, given.seed)
+        else:
+            check(path, stages.extractor_stage(params), params)
+            transactions.make_extractor(params)
+
+
+def _generation(given: argparse.Namespace, params: Params) -> None:
+    """A generation's models and samples, or their judging."""
+    if given.experiment != params.experiment:
+        raise BadInput(
+            f"experiment: {params.experiment!r} is not allowed here: this generation belongs to {given.experiment!r}"
+            f" (self-consuming preset {given.experiment})"
+        )
+    place = Chain(given.arm, given.seed), given.generation
+    path = check_generation(params, *place)
+    if given.stage == stages.JUDGED:
+        from pipeline.making.judgement import make_judged
+
+        check(path, stages.judged_stage(params, *place), params)
+        make_judged(params, *place)
+    else:
+        from pipeline.making.transactions import make_generation
+
+        check(path, stages.generation_stage(params, *place), params)
+        make_generation(params, *place)
 
 
 def _study(given: argparse.Namespace) -> None:
     from pipeline.studies import page
-    from pipeline.studies.kinds import kind_of
+    from pipeline.studies.kind import kind_of
     from pipeline.studies.study import key, load_study, make_point
 
     study = load_study(given.study)

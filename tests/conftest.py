@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from ruamel.yaml import YAML
 
-from flows.server import own_server, wait
+from flows.server.server import own_server, wait
 
 pytest_plugins = ("grown",)
 
@@ -59,7 +59,8 @@ class Project:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", "points", "dvc.lock"))
+                made = ("points", "dvc.lock") if part == "studies" else ()
+                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", *made))
             else:
                 shutil.copy(ROOT / part, target)
         text = (ROOT / "presets" / f"{preset}.yaml").read_text()

@@ -18,9 +18,10 @@ def grown(finished: Project, folder: Path, seeds: int, generations: int) -> Proj
     made.edit("generations: 2", f"generations: {generations}")
     source, target = finished.folder / "runs/smoke", folder / "runs/smoke"
     shutil.copytree(source / "data", target / "data")
+    shutil.copy(source / "real.json", target / "real.json")
     for arm, rise in (("standard", 1.04), ("sims", 1.0)):
         first, lines = source / arm / "seed0/g001", []
-        params = YAML(typ="safe").load(first / "dvc.lock")["stages"]["generation"]["params"]
+        locked = YAML(typ="safe").load(first / "dvc.lock")["stages"]
         for seed in range(seeds):
             for t in range(1, generations + 1):
                 to = target / arm / f"seed{seed}" / f"g{t:03d}"
@@ -33,8 +34,10 @@ def grown(finished: Project, folder: Path, seeds: int, generations: int) -> Proj
                 before = to.with_name(f"g{t - 1:03d}") / "synthetic.npy"
                 deps = [{"path": str(before.relative_to(folder)), "md5": "0"}]
                 outs = [{"path": str((to / "synthetic.npy").relative_to(folder)), "md5": "0"}]
-                stage = {"cmd": "made up", "deps": deps, "params": params, "outs": outs}
-                (to / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": {"generation": stage}}))
+                models = {"cmd": "made up", "deps": deps, "params": locked["generation"]["params"], "outs": outs}
+                judged = {"cmd": "made up", "deps": outs, "params": locked["judged"]["params"], "outs": []}
+                stages = {"generation": models, "judged": judged}
+                (to / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
                 lines.append({"step": "train", "generation": t, "seconds": 1.0, "began": float(t), "pid": 1})
         (target / arm / "seed0/timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return made

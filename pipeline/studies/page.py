@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.errors import BadInput
-from pipeline.files import write_bytes, write_text
-from pipeline.reporting.figures import png
-from pipeline.reporting.numerals import figure_text
-from pipeline.reporting.report import STUDIES
-from pipeline.studies.kinds import kind_of
+from pipeline.experiment.errors import BadInput
+from pipeline.storage.files import write_bytes, write_text
+from pipeline.studies.kind import kind_of
 from pipeline.studies.study import Study, Summary
+from pipeline.views.report.figures import png
+from pipeline.views.report.numerals import figure_text
+from pipeline.views.report.report import STUDIES
 
 
 def location(study: Study) -> Path:

@@ -4,58 +4,63 @@ It is there only while the study is worked on: DVC reads every recipe that it fi
 about the experiment. What is recorded of a study, its dvc.lock, stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from pipeline.code import CODE
-from pipeline.extensions import files
-from pipeline.files import write_text
-from pipeline.layout import PRESETS, RECIPE
-from pipeline.ownership import owner
-from pipeline.recipes import PYTHON
+from pipeline.experiment.chains import chains
+from pipeline.experiment.extensions import extension_of, files
+from pipeline.experiment.kinds import STUDIES
+from pipeline.records.stages import GENERATION_CODE, JUDGING_CODE, PYTHON
+from pipeline.records.uses import files_of, of_generation, of_judging
+from pipeline.storage.files import write_text
+from pipeline.storage.layout import PRESETS, RECIPE
+from pipeline.storage.ownership import owner
 from pipeline.studies.study import FOLDER, Study
 
-OWN_CODE = ("pipeline/studies/study.py", "pipeline/measures/theory.py")
-"""What decides a point's rows, beside the code of generations and the study's kind."""
-MORE_CODE = {"control": ("pipeline/studies/attribute.py",)}
-"""And beside these, for some kinds."""
-PAGE_CODE = (
-    "pipeline/measures/intervals.py",
-    "pipeline/reporting/figures.py",
-    "pipeline/reporting/numerals.py",
-    "pipeline/reporting/report.py",
-    "pipeline/studies/optimum.py",
-    "pipeline/studies/page.html",
-    "pipeline/studies/page.py",
-)
+STUDIES_ROOM = "pipeline/studies"
+POINT_CODE = (*GENERATION_CODE, *JUDGING_CODE, "pipeline/analysis", f"{STUDIES_ROOM}/study.py")
+"""What decides a point's rows, beside the kinds that its params name and its study's own."""
+PAGE_CODE = "pipeline/analysis", f"{STUDIES_ROOM}/page.html", f"{STUDIES_ROOM}/page.py", "pipeline/views/report"
 """What decides the page, beside the study's kind."""
 
 
 def recipe(study: Study) -> str:
     """The text of `studies/NAME/dvc.yaml`."""
-    folder, kind = study.folder, study.file.kind
+    folder, params = study.folder, study.params(0)
     axes = "".join(f"      {axis}: ${{axes.{axis}}}\n" for axis in study.file.axes)
     values = " ".join(f"${{item.{axis}}}" for axis in study.file.axes)
     name = "-".join(f"${{item.{axis}}}" for axis in study.file.axes)
-    extensions = map(str, files(study.params(0).extensions or []))
-    own = [*OWN_CODE, *MORE_CODE.get(kind, ()), f"pipeline/studies/{kind}.py", f"{PRESETS}/{study.file.preset}.yaml"]
-    code = sorted([*CODE, *own, *extensions])
-    deps = "".join(f"    - {path}\n" for path in code)
-    shown = "".join(f"    - {path}\n" for path in sorted([*PAGE_CODE, f"pipeline/studies/{kind}.py"]))
+    uses = [use for chain in chains(params) for use in of_generation(params, chain)]
+    own, mine = _own(study), [*map(str, files(params.extensions or []))]
+    kinds = [path for path in files_of(params, [*uses, *of_judging(params)]) if not path.startswith("runs/")]
+    made = [*POINT_CODE, *kinds, *mine, own.format("points"), f"{PRESETS}/{study.file.preset}.yaml"]
+    shown = [*PAGE_CODE, own.format("pages"), *mine]
     read = "".join(
         f"      - {name}\n" for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set
     )
     return (
         "# rendered from params.yaml; changes here are overwritten\n"
         f"stages:\n  point:\n    matrix:\n{axes}    wdir: ../..\n    cmd: {PYTHON} -m pipeline point {study.name} {values}\n"
-        f"    deps:\n{deps}    params:\n    - {folder}/params.yaml:\n"
+        f"    deps:\n{_lines(made)}    params:\n    - {folder}/params.yaml:\n"
         f"{read}"
         f"    outs:\n    - {folder}/points/{name}.json\n"
         f"  page:\n    wdir: ../..\n    cmd: {PYTHON} -m pipeline study-page {study.name}\n"
-        f"    deps:\n    - {folder}/points\n{shown}"
+        f"    deps:\n    - {folder}/points\n{_lines(shown)}"
         f"    params:\n    - {folder}/params.yaml:\n{read}"
         f"    outs:\n    - reports/studies/{study.name}/points.csv\n    - reports/studies/{study.name}/figure.png\n"
     )
+
+
+def _own(study: Study) -> str:
+    """Where the study's own code lies: in two folders, for points and for pages, or in a file of the user's."""
+    module = STUDIES.entry(study.file.kind).module
+    if extension := extension_of(module):
+        return str(files([extension])[0])
+    return f"{STUDIES_ROOM}/{{}}/{module.rpartition('.')[2]}"
+
+
+def _lines(paths: Iterable[str]) -> str:
+    return "".join(f"    - {path}\n" for path in sorted(set(paths)))
 
 
 @contextmanager

@@ -18,18 +18,20 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from models.denoiser import Denoise
-from pipeline import machine, steps
-from pipeline.chains import Chain
-from pipeline.errors import BadInput
-from pipeline.extensions import extend
-from pipeline.files import read_json, write_json
-from pipeline.job import Job, draw
-from pipeline.layout import PARAMS, PRESETS, Layout
-from pipeline.mapping import read_mapping
-from pipeline.measures import evaluation
-from pipeline.params import Params, parse
-from pipeline.sections import Name, Section, Seed
+from models.diffusion.denoiser import Denoise
+from pipeline.experiment import machine
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.extensions import extend
+from pipeline.experiment.mapping import read_mapping
+from pipeline.experiment.params import Params, parse
+from pipeline.experiment.sections import Name, Section, Seed
+from pipeline.generation import steps
+from pipeline.generation.job import Job, draw
+from pipeline.judging.evaluation import fid
+from pipeline.making.transactions import make_shared
+from pipeline.storage.files import read_json, write_json
+from pipeline.storage.layout import PARAMS, PRESETS, Layout
 
 FOLDER = Path("studies")
 PLAIN = "plain"
@@ -42,7 +44,7 @@ class StudyFile(Section):
     """`studies/NAME/params.yaml`.
 
     Attributes:
-        kind: the study's function, a name in `pipeline.studies.kinds.KINDS`.
+        kind: the study's function, a name in `pipeline.studies.kind.KINDS`.
         preset: the loop's preset that the study starts from.
         changes: values of it that are others here, by their dotted keys.
         axes: the values of each axis; a point is one of each, in this order.
@@ -177,7 +179,7 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
     with _elsewhere():
-        evaluation.prepare_data(params)
+        make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n")}
         rows = [floor | row for row in point(Bench(params, settings, at))]
@@ -190,7 +192,7 @@ def guided_fid(job: Job, denoise: Denoise) -> float | None:
         samples = draw(job, denoise, "synthetic", job.params.evaluation.n)
     except FloatingPointError:
         return None
-    return evaluation.fid(job.params, samples)
+    return fid(job.params, samples)
 
 
 def diverged_as_infinite(results: pd.DataFrame) -> pd.DataFrame:

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from pipeline.errors import BadInput
-from pipeline.files import write_text
-from pipeline.layout import PARAMS, PRESETS
-from pipeline.studies.kinds import kind_of
+from pipeline.experiment.errors import BadInput
+from pipeline.storage.files import write_text
+from pipeline.storage.layout import PARAMS, PRESETS
+from pipeline.studies.kind import kind_of
 from pipeline.studies.study import FOLDER, load_study
 
 

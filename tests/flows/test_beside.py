@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
-from pipeline.chains import lengths
-from pipeline.errors import RunFailed
-from pipeline.params import load
-from pipeline.preparation import prepare
-from pipeline.versioning import Versions
+from pipeline.experiment.chains import lengths
+from pipeline.experiment.errors import RunFailed
+from pipeline.experiment.params import load
+from pipeline.making.preparation import prepare
+from pipeline.records.repository import Versions
 
 REFUSED = r"being worked on by process \d+|Unable to acquire lock"
 """Ours, and DVC's own."""
@@ -61,7 +61,7 @@ def test_a_base_model_that_cannot_be_recorded_ends_the_run_and_is_not_taken_for_
         raise RunFailed(f"DVC: no room for {target}")
 
     monkeypatch.setattr(versions, "recording", full)
-    with pytest.raises(RunFailed, match="DVC: no room for base@0"):
+    with pytest.raises(RunFailed, match=r"DVC: no room for runs/smoke/dvc\.yaml:base-seed0"):
         prepare(versions, params, lengths(params))
 
 
@@ -69,7 +69,7 @@ def test_data_that_were_recorded_with_a_file_missing_are_made_whole_by_the_same_
     here = finished_copy
     lacking = here.folder / "runs" / "smoke" / "data" / "real-seed0.npy"
     lacking.unlink()
-    here.run("dvc", "commit", "--force", "data")
+    here.run("dvc", "commit", "--force", "runs/smoke/dvc.yaml:data-seed0")
     here.run("flows.cli", "run")
     assert lacking.read_bytes() == (finished.folder / "runs" / "smoke" / "data" / "real-seed0.npy").read_bytes()
     assert here.bytes() == finished.bytes()

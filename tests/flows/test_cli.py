@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipeline.ownership import owned
+from pipeline.storage.ownership import owned
 
 
 @pytest.mark.parametrize(

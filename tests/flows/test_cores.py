@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import cores
-from flows.cores import Cores, placed
-from pipeline.params import Params, load
+from flows.pools import cores
+from flows.pools.cores import Cores, placed
+from pipeline.experiment.params import Params, load
 
 TWO_THREADS = "import threading, sys; threading.Thread(target=sys.stdin.read).start(); print('ready', flush=True)"
 

@@ -20,7 +20,7 @@ import pytest
 from conftest import Project, ask, until
 from ruamel.yaml import YAML
 
-from pipeline.params import load
+from pipeline.experiment.params import load
 
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 """Where Debian keeps PostgreSQL's programs."""

@@ -14,9 +14,9 @@ import pytest
 from prefect.futures import PrefectConcurrentFuture
 
 from flows.engine import failure_of, has_ended
-from flows.process_pool import Slots, begin_worker
-from pipeline import machine
-from pipeline.params import load
+from flows.pools.process_pool import Slots, begin_worker
+from pipeline.experiment import machine
+from pipeline.experiment.params import load
 
 ONE_IS_KILLED = """
 import os, signal
@@ -24,8 +24,8 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.logging import handlers
 from flows.engine import failure_of
-from flows.process_pool import process_pool
-from pipeline.params import load
+from flows.pools.process_pool import process_pool
+from pipeline.experiment.params import load
 
 @task
 def speak(is_killed):

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from conftest import OWN_SERVER, Project, until
 
-from pipeline.cache import md5_of
+from pipeline.records.cache import md5_of
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
@@ -275,7 +275,7 @@ def _serves(cmdline: Path, parent: int) -> bool:
         words = cmdline.read_bytes().split(b"\0")
     except OSError:
         return False
-    return b"flows.server" in words and str(parent).encode() in words
+    return b"flows.server.server" in words and str(parent).encode() in words
 
 
 def _cached(project: Project, path: Path) -> Path:

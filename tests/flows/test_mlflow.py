@@ -13,9 +13,9 @@ from urllib.request import urlopen
 import pytest
 from conftest import Project, asked, until
 
-from pipeline.chains import Chain
-from pipeline.params import load
-from pipeline.tracking.chain_runs import ChainTracker, chart, store_of
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.views.mlflow.chain_runs import ChainTracker, chart, store_of
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_a_process_that_swallows_its_interrupt_ends_all_the_same_and_at_once_by_
 ORDERLY = """
 import sys, time
 from flows.processes import stop_by_signals
-from pipeline.errors import exit_code
+from pipeline.experiment.errors import exit_code
 stop_by_signals()
 sys.exit(exit_code(lambda: print("ready", flush=True) or time.sleep(1)))
 """

@@ -11,9 +11,9 @@ import pytest
 from conftest import Project
 from rich.console import Console
 
-from flows.announcements import Announcement
-from flows.progress import Progress
-from pipeline.chains import Chain
+from flows.watching.announcements import Announcement
+from flows.watching.progress import Progress
+from pipeline.experiment.chains import Chain
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -132,4 +132,5 @@ def _md5(project: Project, arm: str, generation: int, name: str) -> str:
     """What a generation's lock says of an output."""
     folder = f"runs/smoke/{arm}/seed0/g{generation:03d}"
     lock = YAML(typ="safe").load(project.folder / folder / "dvc.lock")
-    return next(out["md5"] for out in lock["stages"]["generation"]["outs"] if out["path"] == f"{folder}/{name}")
+    outs = [out for stage in lock["stages"].values() for out in stage["outs"]]
+    return next(out["md5"] for out in outs if out["path"] == f"{folder}/{name}")

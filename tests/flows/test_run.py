@@ -77,12 +77,12 @@ def test_verify_agrees_and_names_the_file_with_a_flipped_byte(finished_copy):
     content[-1] ^= 1
     path.write_bytes(content)
     assert str(path.relative_to(finished_copy.folder)) in finished_copy.run(*VERIFY, "--generation", "2", code=1)
-    facts = finished_copy.folder / "runs/smoke/data/data.json"
+    facts = finished_copy.folder / "runs/smoke/real.json"
     facts.chmod(0o644)
     facts.write_text(facts.read_text().replace("0", "1", 1))
     path.with_name("metrics.json").unlink()
     said = finished_copy.run(*VERIFY, "--generation", "2", code=1)
-    assert "runs/smoke/data/data.json: differs from what DVC recorded\n" in said
+    assert "runs/smoke/real.json: differs from what DVC recorded\n" in said
     assert "runs/smoke/sims/seed0/g002/metrics.json: is not there\n" in said
     assert "0 generations verified, 2 differences" in said
 
@@ -155,7 +155,7 @@ def test_dvcs_own_views_show_curves_metrics_params_and_experiments(finished_copy
 
 
 def test_where_a_file_of_the_program_changes_every_generation_is_made_anew(finished_copy, finished):
-    sampler = finished_copy.folder / "models/sampler.py"
+    sampler = finished_copy.folder / "models/samplers/heun.py"
     sampler.write_text(sampler.read_text() + "# changes no number\n")
     assert "sims/seed0                       0      2        0" in finished_copy.run("flows.cli", "status")
     said = finished_copy.run("flows.cli", "run")
@@ -214,7 +214,7 @@ def test_a_file_of_the_users_own_that_changes_in_mid_run_is_noticed_before_anyth
 
 DIVERGING = """import sys
 
-from pipeline import steps
+from pipeline.generation import steps
 
 train_base = steps.train_base
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.errors import BadInput
-from pipeline.studies.kinds import kind_of
+from pipeline.experiment.errors import BadInput
+from pipeline.studies.kind import kind_of
 from pipeline.studies.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ from threading import Event
 
 import pytest
 
-from flows import views
-from pipeline.chains import Chain
-from pipeline.params import load
-from pipeline.tracking.chain_runs import store_of
+from flows.watching import views
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.views.mlflow.chain_runs import store_of
 
 SIMS = Chain("sims", 0)
 

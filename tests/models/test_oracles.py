@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.guidance import scaled, sims
-from models.sampler import karras_sigmas, latents, sample_heun
+from models.diffusion.guidance import scaled, sims
+from models.diffusion.latents import latents
+from models.diffusion.schedule import karras_sigmas
+from models.samplers.heun import sample_heun
 
 SIGMAS = karras_sigmas(256, 0.002, 80.0, 7.0)
 

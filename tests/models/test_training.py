@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from models.denoiser import Denoiser
-from models.networks import MLP
-from models.training import Budget, batches, train
-from pipeline.checkpoints import FileCheckpoint
-from pipeline.seeds import derive
+from models.diffusion.denoiser import Denoiser
+from models.diffusion.training import Budget, batches, train
+from models.networks.mlp import MLP, Settings
+from pipeline.experiment.seeds import derive
+from pipeline.generation.checkpoints import FileCheckpoint
 
 
 def budget(**changes) -> Budget:
@@ -42,7 +42,7 @@ def test_every_epoch_shows_every_sample_once():
 
 def test_without_an_average_the_result_is_the_last_weights_and_with_one_it_lags():
     torch.manual_seed(0)
-    start = Denoiser(MLP((2,), 8, 1, 4), 1.0)
+    start = Denoiser(MLP((2,), Settings(width=8, depth=1, embedding=4)), 1.0)
     data = torch.randn(64, 2)
     last, mean = (train(start, data, budget(ema=ema), seeds) for ema in (0.0, 0.5))
 
@@ -54,7 +54,7 @@ def test_without_an_average_the_result_is_the_last_weights_and_with_one_it_lags(
 
 def test_training_denoises_better_than_the_prior_of_the_preconditioning():
     torch.manual_seed(0)
-    start = Denoiser(MLP((2,), 32, 2, 8), 1.0)
+    start = Denoiser(MLP((2,), Settings(width=32, depth=2, embedding=8)), 1.0)
     data = torch.randn(256, 2) * 0.1 + 1.0
     trained = train(start, data, budget(steps=300, batch=64), seeds)
     noisy, sigma = data + 0.5 * torch.randn_like(data), torch.tensor(0.5)
@@ -76,7 +76,7 @@ class Stopping(FileCheckpoint):
 
 def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
     torch.manual_seed(0)
-    start, data, long = Denoiser(MLP((2,), 8, 1, 4), 1.0), torch.randn(50, 2), budget(steps=300)
+    start, data, long = Denoiser(MLP((2,), Settings(width=8, depth=1, embedding=4)), 1.0), torch.randn(50, 2), budget(steps=300)
     chunks = []
 
     def counted(stream: str, index: int) -> int:

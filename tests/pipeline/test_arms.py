@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import steps
-from pipeline.chains import Chain
-from pipeline.errors import BadInput
-from pipeline.files import read_array, read_json
-from pipeline.generation import make_base, make_data, make_generation
-from pipeline.job import Job
-from pipeline.layout import BASE, METRICS, SYNTHETIC, Layout
-from pipeline.params import Params, load, parse
-from pipeline.recipes import recipe
-from pipeline.steps import training_set
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.params import Params, load, parse
+from pipeline.generation import steps
+from pipeline.generation.job import Job
+from pipeline.generation.steps import training_set
+from pipeline.making.transactions import make_base, make_shared, make_whole
+from pipeline.records.recipes import recipe
+from pipeline.storage.files import read_array, read_json
+from pipeline.storage.layout import BASE, METRICS, SYNTHETIC, Layout
 
 PLAIN = {"loop": "augmentation", "strategy": "standard"}
 Make = Callable[..., Params]
@@ -33,11 +33,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         raw["auxiliary"] |= {"steps": 30}
         raw["evaluation"] |= {"selection": 300}
         params = parse(raw | {"arms": {"arm": PLAIN | keys}})
-        make_data(params)
+        make_shared(params)
         if not Layout("smoke").base(0).exists():
             make_base(params, 0)
         for generation in range(1, generations + 1):
-            make_generation(params, Chain("arm", 0), generation)
+            make_whole(params, Chain("arm", 0), generation)
         return params
 
     return made

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.measures.theory import predicted
-from pipeline.params import Params, load, parse
-from pipeline.reporting.charts import REACH, charts
-from pipeline.reporting.results import Yardsticks
+from pipeline.analysis.theory import predicted
+from pipeline.experiment.params import Params, load, parse
+from pipeline.views.report.charts import REACH, charts
+from pipeline.views.report.results import Yardsticks
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOOR = 0.001

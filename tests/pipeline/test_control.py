@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets import dataset
-from pipeline.files import read_json
-from pipeline.measures.theory import mixture_share
-from pipeline.params import load
-from pipeline.studies.attribute import Attribute, with_shares
-from pipeline.studies.control import Settings, candidates, corrected, plot, rescaled, summary, within
-from pipeline.studies.kinds import kind_of
+from pipeline.analysis.theory import mixture_share
+from pipeline.data.source import dataset
+from pipeline.experiment.params import load
+from pipeline.storage.files import read_json
+from pipeline.studies.kind import kind_of
+from pipeline.studies.pages.control.page import candidates, plot, summary
+from pipeline.studies.points.control.attribute import Attribute, with_shares
+from pipeline.studies.points.control.point import Settings, corrected, rescaled, within
 from pipeline.studies.study import Study, StudyFile, make_point
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,12 +6,13 @@ import re
 import pytest
 from conftest import Project
 
-from pipeline.chains import Chain
-from pipeline.environments import others
-from pipeline.params import load
-from pipeline.recipes import recipe
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.making.environments import others
+from pipeline.records.recipes import recipe
 
-LOOP = """from pipeline.loops import LOOPS, Loop
+LOOP = """from pipeline.experiment.kinds import LOOPS
+from pipeline.generation.loops import Loop
 
 inputs = ["table.txt"]
 
@@ -43,8 +44,11 @@ def test_a_file_outside_the_project_and_a_module_are_dependencies_with_what_they
     (here.folder / "table.txt").write_text("4")
     assert "table.txt" in here.run("dvc", "status", folder, PYTHONPATH=str(outside))
     (here.folder / "table.txt").write_text("2")
-    (outside / "mine.py").write_text(LOOP + "# another\n")
-    assert "mine.py" in here.run("dvc", "status", folder, PYTHONPATH=str(outside))
+    (outside / "mine.py").write_text(LOOP + "# no other code\n")
+    assert "mine/seed0                       2      0" in here.run("flows.cli", "status", PYTHONPATH=str(outside))
+    (outside / "mine.py").write_text(LOOP.replace("real) //", "real) // 1 //"))
+    assert "mine.py" in here.run("dvc", "status", "runs/smoke/dvc.yaml", PYTHONPATH=str(outside))
+    assert "mine/seed0                       0      2" in here.run("flows.cli", "status", PYTHONPATH=str(outside))
 
 
 def test_kinds_lists_all_that_may_be_named_with_settings_the_users_own_included(project):
@@ -52,9 +56,9 @@ def test_kinds_lists_all_that_may_be_named_with_settings_the_users_own_included(
     (here.folder / "mine.py").write_text(LOOP)
     own(here, "mine.py")
     said = here.run("flows.cli", "kinds")
-    for words in ("gaussian-mixture        n_real, modes, spacing, spread", "  halves\n", "residual-mlp", "keep-typical"):
+    for words in ("gaussian-mixture        n_real, modes, spacing, spread", "(mine.py)", "residual-mlp", "keep-typical"):
         assert words in said, words
-    assert re.search(r"selection=None, fid_infinity=False", said)
+    assert re.search(r"heun +zeta, block, steps", said)
     assert re.search(r"improvement +axes seed, n; settings selection_seeds", said)
 
 
@@ -64,7 +68,7 @@ def test_an_error_in_an_extension_names_its_file_and_line_in_the_message_and_in_
     own(here, "mine.py")
     (here.folder / "table.txt").write_text("none")
     said = here.run("flows.cli", "run", "--arm", "mine", code=1)
-    words = r"mine/seed0 generation 2, step train: ValueError: invalid literal .* \(mine.py, line 7\)"
+    words = r"mine/seed0 generation 2, step train: ValueError: invalid literal .* \(mine.py, line 8\)"
     assert re.search(words, said)
     assert re.search(words, (here.folder / "runs/smoke/mine/seed0/failure.txt").read_text())
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.checkpoints import FileCheckpoint, remove
-from pipeline.compute import load_weights
-from pipeline.errors import RunFailed
-from pipeline.files import read_array, read_json, staged
-from pipeline.leftovers import cleared
-from pipeline.ownership import owned
+from pipeline.experiment.errors import RunFailed
+from pipeline.generation.checkpoints import FileCheckpoint, remove
+from pipeline.generation.compute import load_weights
+from pipeline.storage.files import read_array, read_json, staged
+from pipeline.storage.leftovers import cleared
+from pipeline.storage.ownership import owned
 
 
 def test_what_a_kill_left_of_checkpoints_goes_when_the_generation_is_done(tmp_path):

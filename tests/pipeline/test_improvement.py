@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.errors import BadInput
-from pipeline.job import draw, fit_model, load_model
-from pipeline.layout import BASE
-from pipeline.measures.evaluation import prepare_data
-from pipeline.params import load
-from pipeline.studies.improvement import Settings, plot, selected, snapshots, split, summary
-from pipeline.studies.kinds import kind_of
-from pipeline.studies.optimum import best_guidances, falls, lowest
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.params import load
+from pipeline.generation.job import draw, fit_model, load_model
+from pipeline.making.transactions import make_shared
+from pipeline.storage.layout import BASE
+from pipeline.studies.kind import kind_of
+from pipeline.studies.pages.improvement.optimum import best_guidances, falls, lowest
+from pipeline.studies.pages.improvement.page import plot, selected, split, summary
+from pipeline.studies.points.improvement.point import Settings, snapshots
 from pipeline.studies.study import Bench, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +80,7 @@ def test_the_auxiliary_at_a_budget_is_what_a_fine_tuning_of_that_length_gives(tm
     short = smoke.train.model_copy(update={"steps": 20})
     params = smoke.model_copy(update={"arms": arms, "auxiliary": constant, "train": short})
     monkeypatch.chdir(tmp_path)
-    prepare_data(params)
+    make_shared(params)
     bench = Bench(params, SETTINGS, {"seed": 0, "n": 200})
     job = bench.base()
     base = load_model(job, BASE)

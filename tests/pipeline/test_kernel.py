@@ -4,7 +4,7 @@ import torch
 from cleanfid.fid import kernel_distance
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from pipeline.measures.kernel import SUBSET, SUBSETS, kid, squared_mmd, subset_size
+from pipeline.metrics.kid import SUBSET, SUBSETS, kid, squared_mmd, subset_size
 
 
 def two_sets(n: int, m: int, size: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.chains import Chain, remembered
-from pipeline.hooks import HOOKS, Context
-from pipeline.loops import LOOPS, Array, Sources
-from pipeline.params import Params, load, parse
+from pipeline.experiment.chains import Chain, remembered
+from pipeline.experiment.kinds import HOOKS, LOOPS
+from pipeline.experiment.params import Params, load, parse
+from pipeline.generation.hooks import Context
+from pipeline.generation.loops import Array, Sources
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = np.arange(100.0)[:, None]

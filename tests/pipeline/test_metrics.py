@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,28 +9,24 @@ from prdc import compute_prdc
 from scipy.stats import entropy
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from pipeline.datasets import DATASETS, Truth
-from pipeline.files import read_json
-from pipeline.generation import make_data
-from pipeline.layout import Layout
-from pipeline.measures.evaluation import evaluate_samples, fid
-from pipeline.measures.metrics import (
-    PRDC_AT_MOST,
-    class_entropy,
-    feature_metrics,
-    fid_infinity,
-    frechet,
-    memorisation,
-    mode_metrics,
-    moments,
-    point_metrics,
-)
-from pipeline.params import Params, load, parse
-from pipeline.sections import GaussianData, MixtureData
-from pipeline.seeds import derive
+from pipeline.data.truth import Truth
+from pipeline.distance.frechet import frechet, moments
+from pipeline.experiment.kinds import DATASETS, METRICS, Section
+from pipeline.experiment.params import Params, load, parse
+from pipeline.experiment.sections import DataSettings
+from pipeline.experiment.seeds import derive
+from pipeline.judging.evaluation import evaluate_samples, fid
+from pipeline.judging.judged import Judged
+from pipeline.making.transactions import make_shared
+from pipeline.metrics.class_entropy import class_entropy
+from pipeline.metrics.fid_infinity import fid_infinity
+from pipeline.metrics.memorisation import memorisation
+from pipeline.metrics.modes import mode_metrics
+from pipeline.storage.files import read_json
+from pipeline.storage.layout import Layout
 
-GAUSSIAN = GaussianData(kind="gaussian", n_real=2, mean=[1.0, -2.0], covariance=[[2.0, 1.0], [1.0, 2.0]])
-MIXTURE = MixtureData(kind="gaussian-mixture", n_real=2, modes=2, spacing=4.0, spread=0.5)
+GAUSSIAN = DATASETS.entry("gaussian").settings(kind="gaussian", n_real=2, mean=[1.0, -2.0], covariance=[[2.0, 1.0], [1.0, 2.0]])
+MIXTURE = DATASETS.entry("gaussian-mixture").settings(kind="gaussian-mixture", n_real=2, modes=2, spacing=4.0, spread=0.5)
 PRESETS = Path(__file__).resolve().parents[2] / "presets"
 
 
@@ -39,7 +36,12 @@ def experiment(preset: str, **evaluation: object) -> Params:
     return parse(raw)
 
 
-def truth_of(data: GaussianData | MixtureData) -> Truth:
+def judged_points(samples: np.ndarray) -> dict[str, Any]:
+    """The metrics of points against GAUSSIAN."""
+    return evaluate_samples(experiment("smoke").model_copy(update={"data": GAUSSIAN}), samples)
+
+
+def truth_of(data: DataSettings) -> Truth:
     return DATASETS[data.kind](data).truth
 
 
@@ -68,7 +70,7 @@ def test_draws_of_a_gaussian_have_its_moments_and_agree_in_their_prefix():
 
 
 def test_a_mixture_without_some_modes_counts_them_as_lost():
-    truth = truth_of(MixtureData(kind="gaussian-mixture", n_real=2, modes=5, spacing=1.0, spread=0.05))
+    truth = truth_of(MIXTURE.model_copy(update={"modes": 5, "spacing": 1.0, "spread": 0.05}))
     samples = truth.draw(3, 5000)
     assert mode_metrics(truth, samples)["modes_lost"] == 0
     assert mode_metrics(truth, samples[samples[:, 0] < 1.5])["modes_lost"] == 5
@@ -111,10 +113,10 @@ def test_the_frechet_distance_of_points_is_exact_against_the_truth():
     truth = truth_of(GAUSSIAN)
     samples = truth.draw(2, 500)
     exact = frechet_distance(*moments(samples), truth.mean, truth.covariance)
-    assert point_metrics(truth, samples)["fid"] == pytest.approx(exact, rel=1e-5)
+    assert judged_points(samples)["fid"] == pytest.approx(exact, rel=1e-5)
     root = np.linalg.cholesky(truth.covariance) @ np.linalg.inv(np.linalg.cholesky(np.cov(samples, rowvar=False)))
     stretched = truth.mean + 2 * (samples - samples.mean(axis=0)) @ root.T + [3, 4]
-    judged = point_metrics(truth, stretched)
+    judged = judged_points(stretched)
     assert judged["fid"] == pytest.approx(25 + np.trace(truth.covariance))  # |shift|^2 + (2 - 1)^2 tr(C)
     assert judged["mean_error"] == pytest.approx(5)
     assert judged["covariance_error"] == pytest.approx(3 * np.linalg.norm(truth.covariance))
@@ -124,25 +126,27 @@ def test_the_frechet_distance_of_points_is_exact_against_the_truth():
 def test_points_are_held_against_one_draw_of_the_truth_whatever_the_training_set():
     truth = truth_of(GAUSSIAN)
     samples = truth.draw(4, 1200)
-    judged, reference = point_metrics(truth, samples), truth.draw(derive(0, "reference"), 1200)
+    judged, reference = judged_points(samples), truth.draw(derive(0, "reference"), 1200)
     theirs = compute_prdc(reference[:1000].astype(np.float64), samples[:1000].astype(np.float64), 5)
     assert {key: judged[key] for key in theirs} == pytest.approx(theirs, abs=1e-6)
     assert judged["sliced_wasserstein"] > 0
-    assert point_metrics(truth, reference)["sliced_wasserstein"] == 0
+    assert judged_points(reference)["sliced_wasserstein"] == 0
 
 
 def test_every_metric_says_of_how_many_samples_it_is():
     features = np.random.default_rng(0).normal(size=(1500, 4))
-    judged = feature_metrics(features, features[:700] + 0.1)
-    counts = {"n_kid": 500, "n_kid_subsets": 10, "n_prdc": PRDC_AT_MOST, "n_prdc_reference": 700, "n_neighbours": 5}
-    assert judged.items() >= (counts | {"n_reference": 700}).items()
-    points = point_metrics(truth_of(GAUSSIAN), truth_of(GAUSSIAN).draw(0, 300))
+    reference = features[:700] + 0.1
+    context = Judged(features, features, reference, moments(reference), None, None, None)
+    judged = {key: value for kind in METRICS for key, value in METRICS[kind](context, Section()).items()}
+    counts = {"n_kid": 500, "n_kid_subsets": 10, "n_prdc": 1000, "n_prdc_reference": 700, "n_neighbours": 5}
+    assert judged.items() >= (counts | {"n_samples": 1500, "n_reference": 700}).items()
+    points = judged_points(truth_of(GAUSSIAN).draw(0, 300))
     assert (points["n_samples"], points["n_reference"], points["n_directions"]) == (300, 300, 32)
     assert (points["n_kid"], points["n_prdc"]) == (300, 300)
 
 
 def test_samples_too_few_for_neighbours_have_the_other_metrics():
-    judged = point_metrics(truth_of(GAUSSIAN), truth_of(GAUSSIAN).draw(0, 5))
+    judged = judged_points(truth_of(GAUSSIAN).draw(0, 5))
     assert "coverage" not in judged
     assert np.isfinite([judged["kid"], judged["sliced_wasserstein"]]).all()
 
@@ -202,7 +206,7 @@ def test_metrics_are_the_same_again_whatever_numpys_global_generator_does():
 def test_every_metric_has_its_floor_at_the_same_count(preset, tmp_path, monkeypatch):
     params = experiment(preset, n=1000, fid_infinity=True)
     monkeypatch.chdir(tmp_path)
-    make_data(params)
+    make_shared(params)
     facts = read_json(Layout(params.experiment).facts)
     judged = evaluate_samples(params, DATASETS[params.data.kind](params.data).truth.draw(9, 1000))
     assert facts["floors"].keys() == judged.keys() - {"extractor"}

@@ -4,7 +4,9 @@ import torch
 from prdc import compute_prdc
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from pipeline.measures.neighbours import nearest_distance, prdc, squared_distances
+from pipeline.distance.neighbours import squared_distances
+from pipeline.metrics.memorisation import nearest_distance
+from pipeline.metrics.prdc import prdc
 
 
 def two_sets(size: int, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:

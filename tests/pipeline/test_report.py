@@ -13,17 +13,17 @@ import pytest
 from grown import page_of
 from PIL import Image
 
-from pipeline.chains import Chain
-from pipeline.failures import note_failure
-from pipeline.layout import RUNNER
-from pipeline.ownership import owned
-from pipeline.params import load
-from pipeline.recipes import plots
-from pipeline.reporting import figures, report
-from pipeline.reporting.charts import charts
-from pipeline.reporting.gallery import gallery
-from pipeline.reporting.results import collect, yardsticks
-from pipeline.reporting.states import progress
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.making.failures import note_failure
+from pipeline.records.stages import plots
+from pipeline.storage.layout import RUNNER
+from pipeline.storage.ownership import owned
+from pipeline.views.report import figures, report
+from pipeline.views.report.charts import charts
+from pipeline.views.report.gallery import gallery
+from pipeline.views.report.results import collect, yardsticks
+from pipeline.views.report.states import progress
 
 SECONDS, BYTES = 20, 8_000_000
 
@@ -66,7 +66,7 @@ def test_the_page_leads_to_the_pages_of_studies_that_there_are(small):
 def test_every_numeric_metric_is_drawn_with_a_band_and_the_fid_with_floor_and_prediction(small):
     for path in small.folder.glob("runs/smoke/*/seed*/g*/metrics.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"kid": 0.0, "name": "no number", "mode_shares": [0.4, 0.6]}))
-    facts = small.folder / "runs/smoke/data/data.json"
+    facts = small.folder / "runs/smoke/real.json"
     known = json.loads(facts.read_text())
     facts.write_text(json.dumps(known | {"floors": known["floors"] | {"mode_shares": [0.5, 0.5], "n_prdc": 700}}))
     with chdir(small.folder):
@@ -212,7 +212,7 @@ def test_the_page_names_a_preset_only_where_the_params_are_its_own_and_says_whic
         assert "self-consuming preset" not in page
         preset = Path("presets/smoke.yaml")
         preset.write_text(Path("params.yaml").read_text())
-        Path("models/sampler.py").write_text("# other code")
+        Path("models/samplers/heun.py").write_text("# other code")
         page = report.build(load(Path("params.yaml"))).read_text()
     assert f"git checkout {commit.strip()}   # and changes" in page
     assert "self-consuming preset smoke\n" in page

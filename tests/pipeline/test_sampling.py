@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.compute import draw, fresh_denoiser
-from pipeline.params import load
+from pipeline.experiment.params import load
+from pipeline.generation.compute import draw, fresh_denoiser
 
 
 @pytest.fixture

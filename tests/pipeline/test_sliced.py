@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.measures.sliced import DIRECTIONS, sliced_wasserstein
+from pipeline.metrics.sliced_wasserstein import DIRECTIONS, sliced_wasserstein
 
 
 def test_on_a_line_it_is_the_wasserstein_distance_of_the_best_assignment():

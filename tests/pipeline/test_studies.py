@@ -13,18 +13,20 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.files import write_array, write_json
-from pipeline.layout import Layout
-from pipeline.measures.evaluation import choose, prepare_data
-from pipeline.measures.intervals import bootstrap, log_slope
-from pipeline.params import load
-from pipeline.studies import pollution, prophylaxis
-from pipeline.studies.pollution import break_even
+from pipeline.analysis.intervals import bootstrap, log_slope
+from pipeline.experiment.kinds import STUDIES
+from pipeline.experiment.params import load
+from pipeline.generation.choosing import choose
+from pipeline.making.transactions import make_shared
+from pipeline.storage.files import write_array, write_json
+from pipeline.storage.layout import Layout
+from pipeline.studies.pages.pollution.page import break_even
 from pipeline.studies.stages import recipe
 from pipeline.studies.study import Bench, guided_fid, load_study
-from pipeline.tracking.point_runs import PointTracker, rebuild
-from pipeline.tracking.store import Store
+from pipeline.views.mlflow.point_runs import PointTracker, rebuild
+from pipeline.views.mlflow.store import Store
 
+prophylaxis, pollution = STUDIES["prophylaxis"], STUDIES["pollution"]
 ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = range(1, 11)
 
@@ -52,7 +54,7 @@ def labels_of(figure: plt.Figure) -> list[str]:
 
 
 def test_an_arms_end_is_in_units_of_the_control_of_the_same_seed_with_its_interval() -> None:
-    settings = prophylaxis.Settings(control="real")
+    settings = prophylaxis.settings(control="real")
     text, tables = prophylaxis.summary(settings, chains())
     row = next(iter(tables.values())).set_index("arm").loc["arm"]
     assert (row["end"], row["end_low"], row["end_high"]) == pytest.approx((3, 2, 4))
@@ -62,7 +64,7 @@ def test_an_arms_end_is_in_units_of_the_control_of_the_same_seed_with_its_interv
 
 
 def test_theory_and_lost_modes_are_shown_beside_what_is_measured_where_there_are_any() -> None:
-    settings = prophylaxis.Settings(control="real")
+    settings = prophylaxis.settings(control="real")
     assert labels_of(prophylaxis.plot(settings, chains()))[-1] == "real against real, 500 samples"
     rows = chains(predicted=0.01, modes_lost=3)
     row = prophylaxis.summary(settings, rows).tables
@@ -97,7 +99,7 @@ def test_pollution_reports_the_break_even_and_takes_what_diverged_for_infinitely
         for share, fids in ((0.0, (10.5, 8.0)), (1.0, (14.0, 9.0)), (2.0, (18.0, None)))
         for w, fid in zip((0.0, 1.0), fids)
     )
-    settings = pollution.Settings(guidances=[0.0, 1.0])
+    settings = pollution.settings(guidances=[0.0, 1.0])
     text, tables = pollution.summary(settings, rows)
     assert "standard training is better than the unpolluted base up to |D_p| = 0 |D_r|" in text
     assert "SIMS (w = 1) is better than the unpolluted base up to |D_p| = 1 |D_r| (1 to 1, 2 seeds" in text
@@ -109,7 +111,7 @@ def test_a_candidate_that_diverges_is_never_chosen_and_all_of_them_are_an_error(
     smoke = load(ROOT / "presets" / "smoke.yaml")
     params = smoke.model_copy(update={"evaluation": smoke.evaluation.model_copy(update={"selection": 300})})
     monkeypatch.chdir(tmp_path)
-    prepare_data(params)
+    make_shared(params)
 
     def draw(w: float, n: int) -> np.ndarray:
         if w > 1:
@@ -160,13 +162,8 @@ def test_points_are_runs_of_mlflow_once_and_another_run_where_their_rows_have_ch
 def test_a_studys_page_depends_on_what_draws_it(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(ROOT)
     page = recipe(load_study("control")).partition("  page:")[2]
-    drawing = (
-        "measures/intervals.py",
-        "reporting/figures.py",
-        "reporting/numerals.py",
-        "studies/page.html",
-        "studies/control.py",
-    )
-    for path in drawing:
+    for path in ("analysis", "views/report", "studies/page.html", "studies/pages/control"):
         assert f"    - pipeline/{path}\n" in page
-    assert "pipeline/studies/attribute.py" in recipe(load_study("control")).partition("  page:")[0]
+    points = recipe(load_study("control")).partition("  page:")[0]
+    assert "pipeline/studies/points/control" in points
+    assert "pages" not in points

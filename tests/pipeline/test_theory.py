@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.guidance import scaled, sims
-from models.sampler import karras_sigmas, latents, sample_heun
-from pipeline.chains import Chain, remembered
-from pipeline.datasets import Points, dataset
-from pipeline.loops import LOOPS, Array, Loop, Sources
-from pipeline.measures.metrics import frechet, moments
-from pipeline.measures.theory import accumulation_bound, complement_share, mixture_share, predicted
-from pipeline.params import Params, load, parse
-from pipeline.sections import GaussianData
-from pipeline.studies.attribute import Attribute
+from models.diffusion.guidance import scaled, sims
+from models.diffusion.latents import latents
+from models.diffusion.schedule import karras_sigmas
+from models.samplers.heun import sample_heun
+from pipeline.analysis.theory import accumulation_bound, complement_share, mixture_share, predicted
+from pipeline.data.source import dataset
+from pipeline.data.truth import Points
+from pipeline.distance.frechet import frechet, moments
+from pipeline.experiment.chains import Chain, remembered
+from pipeline.experiment.kinds import LOOPS
+from pipeline.experiment.params import Params, load, parse
+from pipeline.generation.loops import Array, Loop, Sources
+from pipeline.studies.points.control.attribute import Attribute
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUTH = np.array([[2.0, 1.0], [1.0, 2.0]])
@@ -55,8 +58,7 @@ def measured(params: Params, moved: Callable[[np.ndarray], np.ndarray] = np.asar
     """
     arm, s = params.arms["arm"], params.sampler
     zeta = arm.zeta or s.zeta
-    assert isinstance(params.data, GaussianData)
-    truth = np.array(params.data.mean)
+    truth = np.array(params.raw["data"]["mean"])
     sigmas = karras_sigmas(s.steps, s.sigma_min, s.sigma_max, s.rho)
     rng = np.random.default_rng(1)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
-from pipeline.chains import Chain
-from pipeline.job import thinned
-from pipeline.layout import RUNNER, Layout
-from pipeline.ownership import owned
-from pipeline.params import load
-from pipeline.tracking.chain_runs import ChainTracker, rebuild, store_of
-from pipeline.tracking.monitor import machine_watched
-from pipeline.tracking.store import Store, curves, pages
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.generation.job import thinned
+from pipeline.storage.layout import RUNNER, Layout
+from pipeline.storage.ownership import owned
+from pipeline.views.mlflow.chain_runs import ChainTracker, rebuild, store_of
+from pipeline.views.mlflow.monitor import machine_watched
+from pipeline.views.mlflow.store import Store, curves, pages
 
 SIMS = Chain("sims", 0)
 

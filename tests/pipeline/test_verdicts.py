@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.chains import Chain
-from pipeline.params import Params, load, parse
-from pipeline.reporting.answer import headline, reference_name
-from pipeline.reporting.costs import costs, evaluations
-from pipeline.reporting.numerals import figure_text
-from pipeline.reporting.verdicts import mad, shown, summary
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import Params, load, parse
+from pipeline.views.report.answer import headline, reference_name
+from pipeline.views.report.costs import costs, evaluations
+from pipeline.views.report.numerals import figure_text
+from pipeline.views.report.verdicts import mad, shown, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = np.arange(1, 41)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import versioning
-from pipeline.params import load
+from pipeline.experiment.params import load
+from pipeline.records import repository as versioning
 
 
 def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
@@ -46,7 +46,5 @@ def test_dvc_has_the_names_beyond_its_public_ones_that_are_used(name):
     module, _, path = name.partition(":")
     found = import_module(module)
     for part in path.split("."):
-        assert hasattr(found, part), (
-            f"DVC has no {name} any more: pipeline/versioning.py, cache.py and claims.py were written for it"
-        )
+        assert hasattr(found, part), f"DVC has no {name} any more: pipeline/records was written for it"
         found = getattr(found, part)

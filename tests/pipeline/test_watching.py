@@ -11,13 +11,13 @@ import pytest
 from conftest import Project, until
 from grown import page_of
 
-from pipeline.chains import Chain
-from pipeline.failures import note_failure
-from pipeline.layout import RUNNER
-from pipeline.ownership import owned
-from pipeline.params import load
-from pipeline.recipes import render
-from pipeline.reporting import report
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.params import load
+from pipeline.making.failures import note_failure
+from pipeline.records.recipes import render
+from pipeline.storage.layout import RUNNER
+from pipeline.storage.ownership import owned
+from pipeline.views.report import report
 
 
 def ends_with_the_failure(process: subprocess.Popen[str], project: Project) -> None:

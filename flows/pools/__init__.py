@@ -1,0 +1,1 @@
+"""Where chains run: processes of this machine, or Ray."""

@@ -1,0 +1,1 @@
+"""What is seen of a run: the terminal, Prefect's pages, what chains announce."""

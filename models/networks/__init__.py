@@ -1,0 +1,4 @@
+"""Networks F(x, c_noise) that a denoiser wraps, one file a kind. `network.kind` of params.yaml names one.
+
+Adding one: a file here (or an extension) with its settings, and a class or function of (shape, settings), registered.
+"""

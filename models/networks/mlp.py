@@ -1,0 +1,35 @@
+"""A plain multilayer perceptron, for points."""
+
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from models.diffusion.embedding import NoiseEmbedding
+from models.registry import NETWORKS, Section
+
+
+class Settings(Section):
+    """Its size; `embedding` is the channels of the noise level's embedding."""
+
+    width: Annotated[int, Field(ge=1, le=8192)]
+    depth: Annotated[int, Field(ge=1, le=64)]
+    embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]
+
+
+@NETWORKS.register("mlp", Settings)
+class MLP(nn.Module):
+    """[B, D] -> [B, D]; the noise embedding is concatenated to the input."""
+
+    def __init__(self, shape: tuple[int, ...], settings: Settings) -> None:
+        super().__init__()
+        size = math.prod(shape)
+        self.embed = NoiseEmbedding(settings.embedding)
+        widths = [size + settings.embedding, *[settings.width] * settings.depth]
+        hidden = [layer for a, b in zip(widths, widths[1:]) for layer in (nn.Linear(a, b), nn.SiLU())]
+        self.layers = nn.Sequential(*hidden, nn.Linear(settings.width, size))
+
+    def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
+        return self.layers(torch.cat([x.flatten(1), self.embed(c_noise)], dim=1)).view_as(x)

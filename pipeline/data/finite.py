@@ -1,0 +1,55 @@
+"""A finite set of real samples, of which some are trained on and others are to report by."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.samples import Array
+
+SPLIT_SEED = 20240829
+"""The split into training and reference is fixed: it is no part of an experiment's randomness."""
+MIN_REFERENCE = 150
+"""How many must be left to report by."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples [N, ...], float32 points or uint8 images, with their class labels [N], where they have any."""
+
+    values: Array
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The labels. Raises ValueError where there are none."""
+        if self.labels is None:
+            raise ValueError("this data set has no labels")
+        return self.labels
+
+    def __getitem__(self, part: slice | NDArray[np.int64]) -> "Labelled":
+        return Labelled(self.values[part], None if self.labels is None else self.labels[part])
+
+
+class Finite:
+    """A finite set with a fixed split; every seed trains on the same real set.
+
+    The first `n_held_out` of those that nothing is trained on are to choose by, the others to report by.
+    """
+
+    def __init__(self, training: Labelled, rest: Labelled, n_held_out: int = 0) -> None:
+        self.training, self.selection, self.reference = training, rest[:n_held_out], rest[n_held_out:]
+
+    @classmethod
+    def split(cls, samples: Labelled, n_real: int, n_held_out: int = 0) -> "Finite":
+        """`n_real` of the samples to train on, drawn the same way every time, and the others."""
+        order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(samples.values))
+        return cls(samples[order[:n_real]], samples[order[n_real:]], n_held_out)
+
+    def real(self, seed: int) -> Array:
+        """[n_real, ...]."""
+        return self.training.values
+
+    def held_out(self, seed: int) -> Array:
+        """[n_held_out, ...]."""
+        return self.selection.values

@@ -1,0 +1,41 @@
+"""One Gaussian."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from pipeline.data.truth import Points, Truth
+from pipeline.experiment.kinds import DATASETS
+from pipeline.experiment.sections import DataSettings
+
+Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Square = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+"""Data are float32, and their distances are squared."""
+
+
+class Settings(DataSettings):
+    """Points of one Gaussian."""
+
+    has_truth = True
+    mean: Annotated[list[Place], Field(min_length=2)]
+    covariance: list[list[Square]]
+
+    @model_validator(mode="after")
+    def _is_covariance(self) -> "Settings":
+        rows = self.covariance
+        if len(rows) != len(self.mean) or any(len(row) != len(self.mean) for row in rows):
+            raise ValueError(
+                f"covariance {rows} is not allowed: it must be {len(self.mean)} x {len(self.mean)}, as long as mean"
+            )
+        matrix = np.array(rows)
+        if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
+            raise ValueError(f"covariance {rows} is not allowed: it must be symmetric and positive definite")
+        return self
+
+
+@DATASETS.register("gaussian", Settings)
+def gaussian(data: Settings, n_held_out: int = 0) -> Points:
+    """One Gaussian with the mean and covariance of params.yaml."""
+    truth = Truth(np.ones(1), np.array([data.mean], dtype=np.float64), np.array([data.covariance], dtype=np.float64))
+    return Points(truth, data.n_real, n_held_out)

@@ -1,0 +1,85 @@
+"""What of this machine is used: the device, how many chains run at once, and the threads of each."""
+
+import os
+import sys
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.params import Params
+
+if TYPE_CHECKING:
+    import torch
+
+
+def device_of(params: Params) -> "torch.device":
+    """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise BadInput(
+            f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
+        )
+    return device
+
+
+def resolved(params: Params) -> dict[str, Any]:
+    """params.yaml as it was understood: with defaults, and with the device that `auto` gives on this machine."""
+    device = str(device_of(params)) if params.device == "auto" else params.device
+    return params.model_dump(mode="json", exclude_none=True) | {"device": device}
+
+
+def environment(params: Params) -> dict[str, str]:
+    """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
+    return {"environment": f"{device_of(params).type}, float32, torch {version('torch').partition('+')[0]}, 1 process"}
+
+
+def device_pool(params: Params) -> list[str]:
+    """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
+    if params.device not in ("auto", "cuda"):
+        return []
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
+
+
+def workers(params: Params) -> int:
+    """How many chains run at once: engine.workers, or one for each GPU, or the cores divided by the threads of each."""
+    given, threads = params.engine.workers, params.engine.threads
+    return given if given != "auto" else len(device_pool(params)) or max(1, _cores() // (1 if threads == "auto" else threads))
+
+
+def threads(params: Params) -> int:
+    """The threads of each chain: engine.threads, or the cores divided by the chains that run at once."""
+    given = params.engine.threads
+    return given if given != "auto" else max(1, _cores() // workers(params))
+
+
+def fix(params: Params) -> None:
+    """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels.
+
+    Those of torch where this process has it: judging points needs none, and starts three times as fast.
+    """
+    _fix(threads(params), "torch" in sys.modules)
+
+
+@cache
+def _fix(count: int, with_torch: bool) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    threadpool_limits(count)
+    if with_torch:
+        import torch
+
+        torch.set_num_threads(count)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: a second or two
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

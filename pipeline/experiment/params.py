@@ -1,0 +1,284 @@
+"""The experiment: `params.yaml`, validated and frozen.
+
+The keys are declared in `pipeline.experiment.sections`; `schema()` prints the same as a JSON schema.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, create_model, model_validator
+
+from models.diffusion.settings import SamplerSettings
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.extensions import Extension, extend
+from pipeline.experiment.kinds import DATASETS, EXTRACTORS, LOOPS, MOST, NETWORKS, SAMPLERS, STRATEGIES, Registry, Section
+from pipeline.experiment.mapping import read_mapping
+from pipeline.experiment.sections import (
+    Arm,
+    Auxiliary,
+    DataSettings,
+    Engine,
+    Evaluation,
+    Generations,
+    Name,
+    Noise,
+    Samples,
+    Seed,
+    Training,
+    by_name,
+    kind_of,
+)
+
+TAKEN = {"gallery": "the README's pictures", "studies": "the pages of studies"}
+"""Folders of reports that are no experiment's."""
+
+
+class Params(Section):
+    """The whole experiment. The sections of kinds are those of the kinds that it names (`model_of`)."""
+
+    experiment: Name
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    generations: Generations
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
+    data: DataSettings
+    n_synthetic: Samples
+    network: Any
+    noise: Noise
+    train: Training
+    auxiliary: Auxiliary
+    sampler: SamplerSettings
+    evaluation: Evaluation
+    arms: Annotated[dict[Name, Arm], Field(min_length=1)]
+    engine: Engine
+    remote: Annotated[str, Field(min_length=1)] | None = None
+    extensions: list[Extension] | None = None
+    _raw: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Params) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The values as they are in the file, and as DVC reads them."""
+        return self._raw
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Params":
+        if self.evaluation.extractor.needs_labels and not self.data.has_labels:
+            given, data = kind_of(self.evaluation.extractor), kind_of(self.data)
+            raise ValueError(f"evaluation.extractor: {given!r} is not allowed: data.kind {data} has no labels to learn from")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must differ from each other, got {self.seeds}")
+        reserved = {"base", "chained", "compare", "data", "extractor", "kinds", "planned"} & set(self.arms)
+        if reserved:
+            raise ValueError(f"arms must not be called {', '.join(sorted(reserved))}: the name is taken")
+        if self.experiment in TAKEN:
+            taken = f"reports/{self.experiment} holds {TAKEN[self.experiment]}"
+            raise ValueError(f"experiment: {self.experiment!r} is not allowed: {taken}")
+        self.data.check(self.evaluation.selection or 0)
+        for name, arm in self.arms.items():
+            self._check_arm(name, arm)
+        return self
+
+    def _check_arm(self, name: str, arm: Arm) -> None:
+        strange = set(arm.seeds or []) - set(self.seeds)
+        if strange:
+            raise ValueError(f"arms.{name}.seeds: {min(strange)} is not allowed: seeds has {', '.join(map(str, self.seeds))}")
+        if len(set(arm.seeds or [])) != len(arm.seeds or []):
+            raise ValueError(f"arms.{name}.seeds must differ from each other, got {arm.seeds}")
+        if LOOPS[arm.loop].fresh and not self.data.has_truth:
+            raise ValueError(f"arms.{name}.loop: {arm.loop!r} is not allowed: data.kind {kind_of(self.data)} has no fresh data")
+        if arm.guidance == "auto" and self.evaluation.selection is None:
+            raise ValueError("evaluation.selection: is missing; guidance auto chooses by so many held-out real samples")
+        handed_on = [self.handed_on(name, generation) for generation in range(1, self.length(name) + 1)]
+        if max(handed_on) > MOST:
+            raise ValueError(
+                f"arms.{name}.n_synthetic: more than {MOST} samples are not allowed; its rule gives more in generation"
+                f" {next(number for number, n in enumerate(handed_on, 1) if n > MOST)} (at_most limits it)"
+            )
+        given = min(handed_on)
+        if arm.synthetic_share and given < round(arm.synthetic_share * self.data.n_real):
+            raise ValueError(
+                f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
+                f" more than n_synthetic, {given}"
+            )
+        for key in ("width", "depth"):
+            size, most = getattr(arm.guide, key, None), getattr(self.network, key, None)
+            if size is None or not isinstance(self.network, Section):
+                continue
+            if most is None:
+                kind = kind_of(self.network)
+                raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.kind {kind} has no {key}")
+            if size > most:
+                raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.{key} is {most}")
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of everything, to see whether params.yaml has changed."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    def length(self, arm: str) -> int:
+        """How many generations the arm's chains have."""
+        return self.arms[arm].generations or self.generations
+
+    def handed_on(self, arm: str, generation: int) -> int:
+        """How many samples of a generation may enter the training sets of later ones."""
+        rule = self.arms[arm].n_synthetic or self.n_synthetic
+        if isinstance(rule, int):
+            return rule
+        start = rule.start if rule.start is not None else (rule.times_real or 0) * self.data.n_real
+        most = rule.at_most or MOST + 1
+        grown = math.log(start) + (generation - 1) * math.log(rule.factor)  # the number itself may be beyond all numbers
+        if grown > math.log(most):
+            return most
+        try:
+            return min(most, max(1, round(start * rule.factor ** (generation - 1))))
+        except OverflowError:  # the power alone is beyond all numbers
+            return min(most, max(1, round(math.exp(grown))))
+
+
+UNREAD: Collection[str] = ("network", "sampler")
+"""The sections that no metric depends on; their kinds import torch."""
+
+
+def load(path: Path, root: Path | None = None, unread: Collection[str] = ()) -> Params:
+    """Read and check a params file, whose project is `root` or the folder that it lies in; `unread` sections stay as they are.
+
+    Raises BadInput with one line: which key, which value, what is allowed.
+    """
+    raw = read_mapping(path)
+    extend(raw.get("extensions"), root or path.parent)
+    return parse(raw, path.name, unread)
+
+
+def parse(raw: dict[str, Any], source: str = "params", unread: Collection[str] = ()) -> Params:
+    """Check a params mapping; the errors name `source`."""
+    model = model_of(raw, source, unread)
+    try:
+        params = model.model_validate(raw)
+    except ValidationError as error:
+        errors: list[Any] = sorted(error.errors(include_url=False), key=_rank)
+        same = [each for each in errors if _key(each) == _key(errors[0])]
+        same = [each for each in same if _rank(each) == _rank(same[0])]
+        others = len([each for each in errors if _key(each) != _key(errors[0])])
+        raise BadInput(f"{source}: {_describe(same, model)}{f' (and {others} more)' * (others > 0)}") from None
+    params._raw = deepcopy(raw)
+    return params
+
+
+KINDED = {"data": DATASETS, "network": NETWORKS, "sampler": SAMPLERS}
+"""The sections of which a kind has the keys."""
+
+
+def model_of(raw: Mapping[str, Any], source: str = "params", unread: Collection[str] = ()) -> type[Params]:
+    """The params' model with the settings of the kinds that `raw` names. Raises BadInput for a kind that is not registered."""
+    fields: dict[str, Any] = {}
+    for name, registry in KINDED.items():
+        if name in unread:
+            fields[name] = (Any, ...)
+        elif isinstance(section := raw.get(name), Mapping):
+            fields[name] = (_settings(section, name, registry, source), ...)
+    extractor = by_name((raw.get("evaluation") or {}).get("extractor")) if isinstance(raw.get("evaluation"), Mapping) else None
+    if isinstance(extractor, Mapping):
+        settings = _settings(extractor, "evaluation.extractor", EXTRACTORS, source)
+        fields["evaluation"] = (_judged_by(settings), ...)
+    return create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields)
+
+
+def _judged_by(settings: Any) -> type[Evaluation]:
+    extractor: Any = (Annotated[settings, BeforeValidator(by_name)], ...)
+    return create_model("Evaluation", __base__=Evaluation, __doc__=Evaluation.__doc__, extractor=extractor)
+
+
+def _settings(section: Mapping[str, Any], key: str, registry: Registry[Any], source: str) -> type[Section]:
+    kind = section.get("kind", registry.default)
+    if kind is None:
+        raise BadInput(f"{source}: {key}.kind: is missing; it is needed (self-consuming kinds says what is allowed)")
+    if kind not in registry:
+        allowed = ", ".join(repr(name) for name in registry)
+        raise BadInput(f"{source}: {registry.where}: {_short(kind)} is not allowed: one of {allowed}")
+    return registry.entry(kind).settings
+
+
+def schema() -> str:
+    """The JSON schema of params.yaml."""
+    fields: dict[str, Any] = {name: (_any_of(registry), ...) for name, registry in KINDED.items()}
+    fields["evaluation"] = (_judged_by(_any_of(EXTRACTORS)), ...)
+    whole = create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields).model_json_schema()
+    arm = whole["$defs"]["Arm"]["properties"]
+    arm["loop"]["enum"], arm["strategy"]["enum"] = list(LOOPS), list(STRATEGIES)
+    return json.dumps(whole, indent=2)
+
+
+def _any_of(registry: Registry[Any]) -> Any:
+    """The settings of all kinds."""
+    return Union[tuple(registry.entry(name).settings for name in registry)]  # noqa: UP007 (they are known only now)
+
+
+BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule"
+"""Pydantic's own words for the branches of a union, which are no keys of the file."""
+
+
+def _rank(error: Any) -> int:
+    """An unknown key comes first, and last that a section is no number, where it could have been one."""
+    return 0 if error["type"] == "extra_forbidden" else 2 if isinstance(error["input"], dict) and "int" in error["type"] else 1
+
+
+def _key(error: Any) -> str:
+    """The dotted key that an error is about, without pydantic's own words for the branches of a union."""
+    parts = list(error["loc"])
+    names = [str(part) for part in parts if part not in BRANCHES and "(" not in str(part)]
+    return ".".join(name if name.isprintable() else repr(name) for name in names)
+
+
+def _describe(errors: list[Any], model: type[Params]) -> str:
+    """One line about the errors of one key: the branches of a union each give one."""
+    error, key = errors[0], _key(errors[0])
+    kind, value = error["type"], error["input"]
+    if kind == "missing":
+        return f"{key}: is missing; it is needed (self-consuming schema says what is allowed)"
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(error['loc'], model)}"
+    if kind == "value_error":
+        return f"{key + ': ' if key else ''}{error['ctx']['error']}"
+    allowed = " or ".join(f"{each['msg'][0].lower()}{each['msg'][1:]}" for each in errors)
+    return f"{key}: {_short(value)} is not allowed: {allowed}"
+
+
+def _allowed(where: tuple[Any, ...], model: type[Params]) -> str:
+    """The keys of the section in which an unknown key stands, found along the error's way."""
+    sections: list[type[Section]] = [model]
+    parts = iter(where[:-1])
+    for part in parts:
+        known = [section for section in sections if part in section.model_fields]
+        if known:
+            annotation = known[0].model_fields[part].annotation
+            sections = _sections_in(annotation)
+            if get_origin(annotation) is dict:
+                next(parts)  # a name that the user has given
+        else:  # pydantic's word for the branch of a union: the class's name in a longer text
+            sections = [each for each in sections if each.__name__ in part]
+    return ", ".join(sorted(sections[0].model_fields, key=lambda name: name != "kind"))
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections_in(part)]
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."

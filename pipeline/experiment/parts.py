@@ -1,0 +1,68 @@
+"""The part of a file of the user's own that a kind consists of, so that changing another kind in the same file stales nothing.
+
+It is found by names: the statements that register the kind, and whatever they refer to in the file, directly or not. What is
+found in other ways (`globals()`, a name in a text) is not seen. Comments and formatting do not count.
+"""
+
+import ast
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from pipeline.experiment.kinds import Registry
+
+
+def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) -> str:
+    """The statements of the module's source that make the kind, in their order; all where none is seen to register it."""
+    statements = [each for each in ast.parse(source).body if not _is_text(each)]
+    registered = {id(each): list(_registers(each, module)) for each in statements}
+    own = [each for each in statements if (registry, kind) in registered[id(each)]]
+    if not own:
+        return source
+    bound = {id(each): _bound(each) for each in statements}
+    loose = [each for each in statements if not bound[id(each)] and not registered[id(each)]]
+    taken = {id(each) for each in (*own, *loose)}
+    waiting = [*own, *loose]
+    while waiting:
+        names = {node.id for node in ast.walk(waiting.pop()) if isinstance(node, ast.Name)}
+        found = [each for each in statements if id(each) not in taken and bound[id(each)] & names]
+        taken |= {id(each) for each in found}
+        waiting += found
+    return "\n\n".join(ast.unparse(each) for each in statements if id(each) in taken) + "\n"
+
+
+def _registers(statement: ast.stmt, module: ModuleType) -> Iterator[tuple[Any, str]]:
+    """The registries and kinds of `@REGISTRY.register("kind", ...)` and `REGISTRY["kind"] = ...`."""
+    for call in getattr(statement, "decorator_list", []):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "register":
+            first = call.args[0] if call.args else None
+            if isinstance(first, ast.Constant):
+                yield _value(call.func.value, module), str(first.value)
+    for target in statement.targets if isinstance(statement, ast.Assign) else []:
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+            yield _value(target.value, module), str(target.slice.value)
+
+
+def _value(expression: ast.expr, module: ModuleType) -> Any:
+    """What a dotted name is in the module; None for anything else."""
+    if isinstance(expression, ast.Attribute):
+        return getattr(_value(expression.value, module), expression.attr, None)
+    return vars(module).get(expression.id) if isinstance(expression, ast.Name) else None
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The names of the module that a statement gives."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Docstrings, of the module and of its constants."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

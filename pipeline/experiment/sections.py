@@ -1,0 +1,225 @@
+"""The sections of `params.yaml`: every key is declared here once, with its allowed values; those of kinds beside their code."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, SerializeAsAny, ValidationError, model_validator
+
+from pipeline.experiment.kinds import (
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MOST,
+    STRATEGIES,
+    Count,
+    Finite,
+    Plenty,
+    Positive,
+    Section,
+    check_known,
+)
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+MAX_GENERATIONS = 999
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
+
+
+class DataSettings(Section):
+    """What every data set has: `n_real` samples to train on."""
+
+    n_real: Plenty
+    has_truth: ClassVar[bool] = False
+    """Whether its distribution is known, and so as many new real samples as one likes."""
+    has_labels: ClassVar[bool] = False
+
+    def check(self, held_out: int) -> None:
+        """Raise ValueError where the data set is too small to hold so many samples out, beside those to report by."""
+
+
+class ExtractorSettings(Section):
+    """What the experiment needs to know of an extractor before it begins."""
+
+    needs_labels: ClassVar[bool] = False
+    least_to_extrapolate: ClassVar[int] = 1000
+    """How many samples `fid_infinity` needs, at least."""
+
+
+class Training(Section):
+    """A training budget: images seen = steps x batch. Checkpoints inside a training change no bits."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    schedule: Literal["cosine", "constant"]
+    ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+    checkpoint_images: Count | None = None
+
+
+class Auxiliary(Training):
+    """SIMS's auxiliary: fine-tuned from the base on `n` of the base's own samples."""
+
+    n: Count
+
+
+class Noise(Section):
+    """EDM's noise levels: the data's standard deviation and the training distribution of ln sigma."""
+
+    sigma_data: Positive
+    p_mean: Finite
+    p_std: Positive
+
+
+def by_name(value: Any) -> Any:
+    """A kind without settings may be given by its name alone."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _metric(value: Any) -> Section:
+    """A metric's settings: by its name, or a section with `kind`. Raises ValueError."""
+    section = by_name(value)
+    if isinstance(section, Section):
+        return section
+    if not isinstance(section, dict) or not isinstance(section.get("kind"), str):
+        raise ValueError(f"{value!r} is not allowed: a metric is a name, or a section with kind")
+    check_known("metrics", section["kind"], METRICS)
+    try:
+        return METRICS.entry(section["kind"]).settings.model_validate(section)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{section['kind']}.{where}: {first['input']!r} is not allowed: {first['msg']}") from None
+
+
+class Evaluation(Section):
+    """How samples are judged: by an extractor's features (`identity`: the points themselves), in metrics.
+
+    `metrics` are those beyond the usual ones. `selection` real samples are held out to choose by (guidance: auto); nothing that
+    is reported is computed with them. `fid_infinity` adds the FID extrapolated to infinitely many samples.
+    """
+
+    extractor: Annotated[SerializeAsAny[ExtractorSettings], BeforeValidator(by_name)]
+    n: Plenty
+    selection: Annotated[int, Field(ge=50, le=MOST)] | None = None
+    fid_infinity: bool = False
+    metrics: list[Annotated[SerializeAsAny[Section], PlainValidator(_metric)]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_enough_to_extrapolate(self) -> "Evaluation":
+        least = self.extractor.least_to_extrapolate
+        if self.fid_infinity and self.n < least:
+            name = kind_of(self.extractor)
+            raise ValueError(f"n {self.n} is not allowed: fid_infinity needs at least {least} with extractor {name}")
+        return self
+
+
+class SampleRule(Section):
+    """How many samples generation t hands on: `start`, or `times_real` n_real, times factor^(t - 1), but `at_most` so many."""
+
+    start: Count | None = None
+    times_real: Positive | None = None
+    factor: Positive = 1.0
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _has_one_start(self) -> "SampleRule":
+        if (self.start is None) == (self.times_real is None):
+            raise ValueError("n_synthetic needs one of start and times_real: a number, or a share of n_real")
+        return self
+
+
+Samples = Plenty | SampleRule
+Guidance = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+
+class Guide(Section):
+    """Autoguidance's guide: trained on the same data for fewer steps, and smaller where width or depth are given."""
+
+    steps: Count
+    width: Annotated[int, Field(ge=1, le=8192)] | None = None
+    depth: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
+class HookCall(Section):
+    """A function on every generation's samples before they are judged and handed on: its name, and what it is told."""
+
+    name: str
+    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _is_registered(self) -> "HookCall":
+        check_known("hook.name", self.name, HOOKS)
+        return self
+
+
+class Arm(Section):
+    """A loop with a strategy, and what is special about it; what is not given is as everywhere in params.yaml."""
+
+    loop: str
+    strategy: str
+    guidance: Literal["auto"] | Guidance | None = None
+    candidates: Annotated[list[Guidance], Field(min_length=2)] | None = None
+    guide: Guide | None = None
+    hook: HookCall | None = None
+    zeta: Positive | None = None
+    init: Literal["scratch", "previous"] | None = None
+    memory: Count | None = None
+    synthetic_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    n_synthetic: Samples | None = None
+    generations: Generations | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_registered(self) -> "Arm":
+        check_known("loop", self.loop, LOOPS)
+        check_known("strategy", self.strategy, STRATEGIES)
+        loop, strategy = LOOPS[self.loop], STRATEGIES[self.strategy]
+        for key, used, by in (
+            ("guidance", strategy.guidance, f"strategy {self.strategy!r}"),
+            ("guide", strategy.guide, f"strategy {self.strategy!r}"),
+            ("synthetic_share", loop.share, f"loop {self.loop!r}"),
+        ):
+            if used and getattr(self, key) is None:
+                raise ValueError(f"{key} is missing: {by} needs it")
+            if not used and getattr(self, key) is not None:
+                raise ValueError(f"{key} {_plain(getattr(self, key))} is not allowed: {by} has none")
+        if self.candidates is not None and self.guidance != "auto":
+            raise ValueError(f"candidates {self.candidates} is not allowed: they are for guidance auto")
+        if self.memory is not None and loop.memory is None:
+            raise ValueError(f"memory {self.memory} is not allowed: loop {self.loop!r} remembers all generations")
+        return self
+
+
+class Engine(Section):
+    """Where chains are run (processes of this machine, or Ray), how many at once, and threads for each.
+
+    workers auto is one for each GPU, or cores / threads (Ray: as many as the cluster takes). With threads auto, which is
+    cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
+    for a run (local).
+    """
+
+    kind: Literal["processes", "ray"] = "processes"
+    workers: Literal["auto"] | Count = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
+    address: Annotated[str, Field(pattern=r"^(auto|local|[^\s:/]+:\d{1,5})$")] | None = None
+    gpus_per_chain: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Engine":
+        for key in ("address", "gpus_per_chain"):
+            if self.kind != "ray" and getattr(self, key) is not None:
+                raise ValueError(f"{key} {getattr(self, key)!r} is not allowed: it is for kind ray alone")
+        port = (self.address or "").rpartition(":")[2]
+        if port.isdigit() and not 0 < int(port) < 65536:
+            raise ValueError(f"address {self.address!r} is not allowed: a port is a number from 1 to 65535")
+        return self
+
+
+def kind_of(section: Section) -> str:
+    """The kind that a section of settings is of."""
+    return str(getattr(section, "kind"))  # noqa: B009 (the registry adds it)
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(exclude_none=True) if isinstance(value, Section) else value

@@ -1,0 +1,52 @@
+"""Checkpoints inside long trainings: a file for each beside the generation, no output of it, gone when that is done."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from models.diffusion.training import State
+from pipeline.storage.files import write_bytes
+
+log = logging.getLogger("self-consuming")
+NAME = "training"
+
+
+class FileCheckpoint:
+    """A training's state in a file that belongs to this very training; another one's, and a damaged one, are not taken up."""
+
+    def __init__(self, path: Path, *belongs: bytes) -> None:
+        self.path = path
+        self.training = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in belongs)).hexdigest()
+
+    def load(self) -> State | None:
+        """The state that was kept last, on the CPU; None where there is none of this training."""
+        if not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                if (file.metadata() or {}).get(NAME) != self.training:
+                    return None
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        except SafetensorError:
+            log.warning("%s is damaged: the training starts from its beginning", self.path)
+            return None
+        log.warning("%s: the training goes on after %d steps", self.path, state["step"])
+        return state
+
+    def keep(self, state: State) -> None:
+        """Write the state, atomically."""
+        write_bytes(self.path, save(state, metadata={NAME: self.training}))
+
+
+def location(work: Path, purpose: str) -> Path:
+    """Where the state of a training is kept, beside the folder that a generation comes into being in."""
+    return work.with_name(f"{work.name}-{purpose}.safetensors")
+
+
+def remove(work: Path) -> None:
+    """The generation is done: the states of its trainings, and what a kill left of one, are of no more use."""
+    for path in work.parent.glob(f"{location(work, '*').name}*"):
+        path.unlink()

@@ -1,0 +1,116 @@
+"""The metrics of samples, and the floor: those of real samples, which is what finite numbers of them alone cost."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.finite import Finite
+from pipeline.data.samples import Array
+from pipeline.data.truth import Points
+from pipeline.distance.extractor import Reference
+from pipeline.experiment.kinds import METRICS
+from pipeline.experiment.params import Params
+from pipeline.experiment.sections import Evaluation, kind_of
+from pipeline.experiment.seeds import derive
+from pipeline.judging.judged import Judged
+from pipeline.metrics.memorisation import memorisation
+from pipeline.storage.layout import Layout
+
+FLOOR_DRAWS = 20
+EXTRAPOLATED = "fid-infinity"
+"""The metric that `evaluation.fid_infinity` asks for."""
+
+
+class Judge:
+    """Judges samples by what params.yaml names. `folder` is where the extractor's files are."""
+
+    def __init__(self, params: Params, folder: Path) -> None:
+        self.evaluation, self.reference = params.evaluation, Reference(params, folder)
+
+    def metrics(self, samples: Array) -> dict[str, Any]:
+        """The metrics of samples, each with its counts, and the extractor's name; the same samples give the same.
+
+        Raises ArithmeticError where two metrics give the same name, or one gives no numbers.
+        """
+        judged, found = self._judged(samples), dict[str, Any]()
+        for kind, settings in chosen(self.evaluation).items():
+            given = METRICS[kind](judged, settings)
+            if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | {"extractor"})):
+                what = f"{', '.join(sorted(twice))}, which another one gives" if isinstance(given, dict) else repr(given)
+                raise ArithmeticError(f"metric {kind} gives {what}")
+            found |= given
+        return found | {"extractor": self.reference.name}
+
+    def fid(self, samples: Array) -> float:
+        """The Fréchet distance alone, as `metrics` gives it."""
+        return self.reference.fid(samples)
+
+    def floors(self) -> dict[str, Any]:
+        """Every metric's floor, with the counts, and what else there is to say of the extractor."""
+        source, n = self.reference.source, self.evaluation.n
+        return self._floors_of_points(source, n) if isinstance(source, Points) else self._floors_of_finite(source, n)
+
+    def _floors_of_points(self, source: Points, n: int) -> dict[str, Any]:
+        """The means over exact draws of n."""
+        draws = [self.metrics(source.truth.draw(derive(0, "floor", i), n)) for i in range(FLOOR_DRAWS)]
+        distances = [draw["fid"] for draw in draws]
+        return self.reference.extractor.facts() | {
+            "floor": float(np.mean(distances)),
+            "floor_std": float(np.std(distances, ddof=1)),
+            "floor_n": n,
+            "floor_draws": FLOOR_DRAWS,
+            "floors": {
+                key: value if key.startswith("n_") else np.mean([draw[key] for draw in draws], axis=0).tolist()
+                for key, value in draws[0].items()
+                if key != "extractor"
+            },
+        }
+
+    def _floors_of_finite(self, source: Finite, n: int) -> dict[str, Any]:
+        """Those of n training samples against the reference split, or of all of them where n is more than there are.
+
+        Only for nearest_training_distance, which is 0 for the training split, the floor is the reference split's.
+        """
+        training, reference = source.training.values, source.reference.values
+        drawn = np.random.default_rng(derive(0, "floor", 0)).permutation(len(training))[:n]
+        judged = training[drawn] if n < len(training) else training
+        floors = self.metrics(judged)
+        if "nearest_training_distance" in floors:
+            floors |= memorisation(reference, training)
+        facts = {"floor": floors["fid"], "floor_n": len(judged), "n_reference": len(reference)}
+        name = floors.pop("extractor")
+        return self.reference.extractor.facts() | facts | {"floors": floors, "extractor": name}
+
+    def _judged(self, samples: Array) -> Judged:
+        source, extractor = self.reference.source, self.reference.extractor
+        features, real = extractor.features(samples), extractor.features(self.reference.real(len(samples)))
+        return Judged(
+            samples=samples,
+            features=features,
+            reference=real,
+            target=self.reference.moments(real),
+            truth=source.truth if isinstance(source, Points) else None,
+            training=source.training.values if isinstance(source, Finite) else None,
+            classes=extractor.classes(features),
+        )
+
+
+def evaluate_samples(params: Params, samples: Array) -> dict[str, Any]:
+    """The metrics of samples of an experiment whose extractor is there."""
+    return Judge(params, Layout(params.experiment).extractor).metrics(samples)
+
+
+def fid(params: Params, samples: Array) -> float:
+    """The Fréchet distance alone."""
+    return Judge(params, Layout(params.experiment).extractor).fid(samples)
+
+
+def chosen(evaluation: Evaluation) -> dict[str, Any]:
+    """The kinds of the metrics and their settings: the usual ones, which are the program's own, and those that are named."""
+    kinds: dict[str, Any] = {}
+    for kind in METRICS:
+        own = METRICS.entry(kind).module.startswith(f"{METRICS.home}.")
+        if own and (kind != EXTRAPOLATED or evaluation.fid_infinity):
+            kinds[kind] = METRICS.entry(kind).settings.model_validate({"kind": kind})
+    return kinds | {kind_of(settings): settings for settings in evaluation.metrics}

@@ -1,0 +1,33 @@
+"""What metrics know of the samples that they judge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.samples import Array
+from pipeline.data.truth import Truth
+from pipeline.distance.frechet import Floats
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Samples, and what they are compared with.
+
+    Attributes:
+        samples: as they were made, [N, ...].
+        features: of the samples, [N, D].
+        reference: features [M, D] of real samples that nothing is trained on; of a known truth, as many as there are samples.
+        target: mean [D] and covariance [D, D] to compare with: the truth's where it is known, else the reference's.
+        truth: the distribution of points, where it is known.
+        training: the real training set [K, ...] of a finite data set.
+        classes: the class [N] that the extractor sees in each sample, where it knows any.
+    """
+
+    samples: Array
+    features: NDArray[np.generic]
+    reference: NDArray[np.generic]
+    target: tuple[Floats, Floats]
+    truth: Truth | None
+    training: Array | None
+    classes: NDArray[np.int64] | None

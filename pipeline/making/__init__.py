@@ -1,0 +1,1 @@
+"""Making the parts of an experiment, one transaction each, and verifying them."""

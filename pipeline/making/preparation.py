@@ -1,0 +1,67 @@
+"""What all chains of an experiment need before they start: recipes, data, what judges, base models; made and recorded."""
+
+from collections.abc import Callable
+
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import Broken
+from pipeline.experiment.params import Params
+from pipeline.making.judgement import judge_real
+from pipeline.making.transactions import make_base, make_data, make_extractor
+from pipeline.records import stages
+from pipeline.records.recipes import PLANNED, render
+from pipeline.records.remote import Remote
+from pipeline.records.repository import Versions
+from pipeline.records.uses import parts_are_current, write_parts
+from pipeline.storage.files import Recording
+from pipeline.storage.layout import Layout
+from pipeline.storage.ownership import owned
+
+_broken: dict[tuple[str, int], str] = {}
+"""Why a base model could not be made, by the params' fingerprint and the seed: this process does not try it again."""
+
+
+def renew_parts(versions: Versions, params: Params) -> None:
+    """Record the parts of the user's files as they are today, so that what depends on others is not stale."""
+    recipe = Layout(params.experiment).recipe
+    recorded = recipe.exists() and f"\n  {stages.KINDS}:\n" in recipe.read_text(encoding="utf-8")
+    target = f"{recipe}:{stages.KINDS}"
+    if recorded and not (parts_are_current(params) and versions.stage_is_current(target)):
+        write_parts(params, versions.recording(target))
+
+
+def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:
+    """Make what is not current of recipes, data, extractor, floor and base models; with a remote, bring first what it has.
+
+    Gives, by seed, why a base model could not be made: the chains of other seeds go on without it. Raises BadInput for a remote
+    that is not there.
+    """
+    failures, layout = {}, Layout(params.experiment)
+    with owned(layout.runs, wait=True):
+        with versions.held():
+            render(params, wanted)
+            for planned in PLANNED:
+                if not versions.stage_is_current(planned):
+                    versions.commit(planned)
+        Remote(versions, params).pull(wanted)
+
+        def make(name: str, act: Callable[[Recording], None]) -> None:
+            target = f"{layout.recipe}:{name}"
+            if name in stages.shared(params) and not versions.stage_is_current(target):
+                act(versions.recording(target))
+
+        seeds = list(dict.fromkeys(chain.seed for chain in wanted))
+        renew_parts(versions, params)
+        for seed in seeds:
+            make(stages.data(seed), lambda recording, seed=seed: make_data(params, seed, recording))  # type: ignore[misc]
+        make(stages.EXTRACTOR, lambda recording: make_extractor(params, recording))
+        make(stages.JUDGED, lambda recording: judge_real(params, recording))
+        for seed in seeds:
+            this = params.fingerprint, seed
+            try:
+                if this not in _broken:
+                    make(stages.base(seed), lambda recording, seed=seed: make_base(params, seed, recording))  # type: ignore[misc]
+            except Broken as error:
+                _broken[this] = str(error)
+            if this in _broken:
+                failures[seed] = _broken[this]
+    return failures

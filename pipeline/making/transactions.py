@@ -1,0 +1,97 @@
+"""Making the parts of an experiment, one transaction each: the data, the extractor, the base models, a generation of a chain.
+
+Both drivers end up here: the Prefect flow step by step, `dvc repro` through `python -m pipeline`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from pipeline.data.source import dataset
+from pipeline.distance import extractor
+from pipeline.experiment import machine
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import Broken
+from pipeline.experiment.extensions import said_of
+from pipeline.experiment.kinds import STEPS
+from pipeline.experiment.params import Params
+from pipeline.generation import checkpoints, steps
+from pipeline.generation.job import Job
+from pipeline.making.judgement import judge_generation, judge_real
+from pipeline.storage.clock import timed
+from pipeline.storage.files import Recording, staged, write_array
+from pipeline.storage.layout import Layout
+from pipeline.storage.ownership import owned
+
+
+def make_data(params: Params, seed: int, recording: Recording | None = None) -> None:
+    """A seed's real set, and the samples that are held out to choose by."""
+    machine.fix(params)
+    layout = Layout(params.experiment)
+    with timed(layout.runs, "data", seed=seed), said_of(f"data of seed {seed}"):
+        source = dataset(params)
+        real, held_out = source.real(seed), source.held_out(seed)
+    with recording or nullcontext():
+        write_array(layout.real(seed), real)
+        if params.evaluation.selection:
+            write_array(layout.held_out(seed), held_out)
+
+
+def make_extractor(params: Params, recording: Recording | None = None) -> None:
+    """The files of an extractor that has any."""
+    layout, made = Layout(params.experiment), extractor.made(params, dataset(params))
+    machine.fix(params)
+    with timed(layout.runs, "extractor"), said_of("extractor"), staged(layout.extractor, recording) as work:
+        made.fit(work)
+
+
+def make_base(params: Params, seed: int, recording: Recording | None = None) -> None:
+    """Generation 1's base model of a seed, shared by all arms."""
+    machine.fix(params)
+    folder, where = Layout(params.experiment).base(seed), f"base model of seed {seed}"
+    with timed(Layout(params.experiment).runs, "base", seed=seed), said_of(where), staged(folder, recording) as work:
+        steps.train_base(params, seed, work)
+    checkpoints.remove(work)
+
+
+@contextmanager
+def transaction(params: Params, chain: Chain, generation: int, recording: Recording | None = None) -> Iterator[Job]:
+    """A generation about to be made: its files appear when the block ends well, or not at all."""
+    machine.fix(params)
+    layout = Layout(params.experiment)
+    layout.failure(chain).unlink(missing_ok=True)
+    with staged(layout.generation(chain, generation), recording) as work:
+        job = Job(params, chain, generation, work)
+        yield job
+        steps.conclude(job)
+    checkpoints.remove(work)
+
+
+def run_step(job: Job, name: str) -> None:
+    """Run one step of a generation; raises Broken, which names chain, generation and step, where the numbers break."""
+    where = f"{job.chain} generation {job.generation}, step {name}"
+    if name not in STEPS:
+        raise Broken(f"{where}: there is no such step; a strategy's steps are some of {', '.join(STEPS)}")
+    with timed(job.layout.chain(job.chain), name, generation=job.generation), said_of(where):
+        STEPS[name](job)
+
+
+def make_generation(params: Params, chain: Chain, generation: int) -> None:
+    """All steps of a generation, in this process."""
+    with owned(Layout(params.experiment).chain(chain)), transaction(params, chain, generation) as job:
+        for name in job.strategy.steps:
+            run_step(job, name)
+
+
+def make_shared(params: Params) -> None:
+    """Data, extractor and floor of an experiment, recorded nowhere: for a study's point."""
+    for seed in params.seeds:
+        make_data(params, seed)
+    if extractor.made(params, dataset(params)).files:
+        make_extractor(params)
+    judge_real(params)
+
+
+def make_whole(params: Params, chain: Chain, generation: int) -> None:
+    """A generation made and judged, recorded nowhere."""
+    make_generation(params, chain, generation)
+    judge_generation(params, chain, generation)

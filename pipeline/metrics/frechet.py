@@ -1,0 +1,12 @@
+"""FID: the Fréchet distance of features from those of real samples, or from the known truth's exactly."""
+
+from pipeline.distance.frechet import frechet, moments
+from pipeline.experiment.kinds import METRICS, Section
+from pipeline.judging.judged import Judged
+
+
+@METRICS.register("frechet")
+def metric(judged: Judged, settings: Section) -> dict[str, float]:
+    """fid, of n_samples against n_reference."""
+    distance = frechet(*moments(judged.features), *judged.target)
+    return {"fid": distance, "n_samples": len(judged.features), "n_reference": len(judged.reference)}

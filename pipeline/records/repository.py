@@ -1,0 +1,198 @@
+"""The door to DVC: is a generation current, and recording those that this process has made.
+
+`dvc repro` runs the same recipes; after a flow's commits it has nothing left to do.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.experiment.errors import RunFailed, in_a_line
+from pipeline.experiment.extensions import changed
+from pipeline.experiment.params import Params, load
+from pipeline.records.cache import files_of, md5_of, mend
+from pipeline.records.ledger import drop_damaged_locks, outputs
+from pipeline.records.stages import GENERATION, JUDGED
+from pipeline.records.uses import parts_are_current
+from pipeline.storage.files import write_text
+from pipeline.storage.layout import LOCK, PARAMS, RECIPE
+from pipeline.storage.ownership import owned
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+
+TMP, TURN = ".dvc/tmp", "commit.pid"
+"""Where the processes that commit wait for their turn."""
+
+
+class Versions:
+    """The project's DVC repository, opened once a thread. Waits for its lock when another chain holds it.
+
+    Without `params` it does not watch params.yaml: studies have files of their own. With `shared` (and in a read-only
+    checkout) it takes no lock: for reading, beside those that commit. Raises RunFailed with DVC's own words where DVC cannot do
+    what it is asked.
+    """
+
+    def __init__(self, params: Params | None = None, shared: bool = False) -> None:
+        os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+        self._params, self._text = params, Path(PARAMS).read_bytes() if params else b""
+        self._remote = params.remote if params else None
+        self._holds = False
+        beside = shared or not os.access(".dvc", os.W_OK)
+        self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
+        self._repo = self._open()
+
+    def current(self, folders: Iterable[Path]) -> set[Path]:
+        """Those of the generation folders whose outputs are there and fit recipe, code, params and inputs."""
+        made, judged = self.states(folders)
+        return made & judged
+
+    def states(self, folders: Iterable[Path]) -> tuple[set[Path], set[Path]]:
+        """The generation folders whose models and samples are current, and those that are judged by what they are judged by."""
+        known = [folder for folder in folders if (folder / LOCK).exists() and (folder / RECIPE).exists()]
+        if not known or (self._params and not parts_are_current(self._params)):
+            return set(), set()
+        stale = self._status([str(folder / RECIPE) for folder in known])
+        made = {folder for folder in known if f"{folder / RECIPE}:{GENERATION}" not in stale}
+        return made, {folder for folder in known if f"{folder / RECIPE}:{JUDGED}" not in stale}
+
+    def stage_is_current(self, stage: str) -> bool:
+        """Whether a stage, RECIPE:STAGE or one of the root's, is current."""
+        return not self._status([stage])
+
+    def stale(self, recipe: str) -> set[str]:
+        """The stages of a recipe that are not current, as RECIPE:STAGE."""
+        return set(self._status([recipe]))
+
+    def altered(self, stage: str) -> list[Path]:
+        """The files of a stage's outputs whose bytes are not those that its lock records, as far as DVC's cache lists them."""
+        files = files_of(self._repo.cache.local, outputs(stage))
+        return [path for path, md5 in files.items() if md5_of(path) != md5]
+
+    def commit(self, target: str) -> None:
+        """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
+        self.check_params()
+        with self.held():
+            self._repo.commit(target, force=True, relink=False)
+
+    @contextmanager
+    def recording(self, target: str) -> Iterator[None]:
+        """Put a stage's files in their place in the block; they are recorded at its end, before any other DVC looks at them."""
+        with self.held():
+            yield
+            self.commit(target)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold DVC's lock. A `dvc repro` lets go of it only for its commands, and so not while it removes what is stale."""
+        if self._holds:
+            yield
+            return
+        from dvc.repo import lock_repo
+
+        with owned(Path(TMP), wait=True, name=TURN), _said_by_dvc(), lock_repo(self._repo):  # DVC's is tried but now and then
+            self._holds = True
+            try:
+                yield
+            finally:
+                self._holds = False
+
+    def remotes(self) -> list[str]:
+        """The names of the remotes that DVC knows."""
+        return [name for name, section in self._repo.config["remote"].items() if "url" in section]
+
+    def push(self, targets: list[str], remote: str) -> None:
+        """Push the outputs of stages and recipes to a remote; reads these alone, where `dvc push` would read all recipes."""
+        with _said_by_dvc():
+            self._repo._reset()
+            stages = [info.stage for target in targets for info in self._repo.stage.collect_granular(target)]
+            objects = {info for stage in stages for used in stage.get_used_objs(push=True).values() for info in used}
+            failed = self._repo.cloud.push(objects, remote=remote).failed
+        if failed:
+            raise RunFailed(f"DVC: {len(failed)} files could not be pushed to {remote}")
+
+    def pull(self, targets: list[str], remote: str) -> None:
+        """Bring the outputs of stages and recipes from a remote, as far as it has them undamaged."""
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
+        with _said_by_dvc():
+            self._repo.pull(targets, remote=remote, allow_missing=True)
+
+    def check_params(self) -> None:
+        """Raise RunFailed when params.yaml, or a file of the user's own, is no longer what this process computes with."""
+        if self._params is None:
+            return
+        text = Path(PARAMS).read_bytes()
+        other: str | Path | None = PARAMS if text != self._text and load(Path(PARAMS)) != self._params else None
+        if other := other or changed(self._params.extensions or []):
+            raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
+
+    def _open(self) -> "Repo":
+        import dvc.dvcfile
+        import dvc.rwlock
+        from dvc.lock import LockNoop
+        from dvc.repo import Repo
+
+        dvc.rwlock.rwlock, dvc.dvcfile.modify_yaml = _unlocked, _rewritten
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        for library in ("dvc_objects", "dvc_data"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)  # what they log with a traceback is raised, too
+        logging.getLogger("dvc.output").setLevel(logging.ERROR)  # a report without curves says so itself
+        logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)  # no bars: they would tear our own display
+        honest = {"verify": True} if self._remote else None  # what a remote has may be damaged, too
+        with _said_by_dvc():
+            own = {"core": {"no_scm": True}}  # .gitignore covers all outputs: DVC need not look for itself at every commit
+            kind = type("Beside", (Repo,), {"tmp_dir": self._elsewhere.name}) if self._elsewhere else Repo
+            repo: Repo = kind(".", remote=self._remote, remote_config=honest, config=own, _wait_for_lock=True)
+        if self._elsewhere is not None:
+            repo.lock = LockNoop()
+        return repo
+
+    def _status(self, targets: list[str]) -> dict[str, Any]:
+        for target in targets:
+            mend(self._repo.cache.local, outputs(target))
+        try:
+            with _said_by_dvc():
+                stale: dict[str, Any] = self._repo.status(targets=targets)
+        except Exception:  # a lock that was cut can break DVC anywhere
+            if not drop_damaged_locks():
+                raise
+            self._repo = self._open()
+            return self._status(targets)
+        return stale
+
+
+@contextmanager
+def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
+    """In place of DVC's locks on paths: a file of process ids, which a kill may cut or leave behind, so that nothing works.
+
+    Those who make a generation own its chain, and commits take turns, by locks that die with their owner.
+    """
+    yield
+
+
+@contextmanager
+def _rewritten(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
+    """In place of DVC's way of changing a lock file in its place, where a kill would cut it: `dvc repro` would refuse it."""
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    file = Path(path)
+    content = parse_yaml_for_update(file.read_text("utf-8"), path) if file.exists() else {}
+    yield content
+    write_text(file, dumps_yaml(content))
+
+
+@contextmanager
+def _said_by_dvc() -> Iterator[None]:
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except DvcException as error:
+        raise RunFailed(f"DVC: {in_a_line(error)}") from error

@@ -1,0 +1,173 @@
+"""The stages of an experiment as text for DVC: pure functions of params.yaml."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.experiment.chains import Chain, budget, decisive, judging, remembered
+from pipeline.experiment.kinds import EXTRACTORS, STRATEGIES
+from pipeline.experiment.params import Params
+from pipeline.experiment.sections import Training, kind_of
+from pipeline.records.uses import extensions, files_of, of_base, of_data, of_extractor, of_generation, of_judging
+from pipeline.storage.layout import (
+    AUXILIARY,
+    BASE,
+    DRAWN,
+    ENVIRONMENT,
+    LOSSES,
+    MADE,
+    METRICS,
+    PICTURE,
+    SYNTHETIC,
+    Layout,
+)
+
+PYTHON = 'PATH=".venv/bin:$PATH" python'
+"""The environment's Python, whether it is activated or not."""
+KINDS, EXTRACTOR, GENERATION, JUDGED = "kinds", "extractor", "generation", "judged"
+"""Names of stages; those of a seed's data and base model are made by `data` and `base`."""
+
+DATA_CODE = "pipeline/data", "pipeline/experiment"
+GENERATION_CODE = *DATA_CODE, "models/diffusion", "models/registry.py", "pipeline/generation"
+DISTANCE_CODE = *DATA_CODE, "models/registry.py", "pipeline/distance"
+JUDGING_CODE = *DISTANCE_CODE, "pipeline/judging", "pipeline/metrics"
+"""The rooms whose code decides what the stages make; the files of the kinds that params.yaml names come on top."""
+
+
+def data(seed: int) -> str:
+    """The name of the stage of a seed's data."""
+    return f"data-seed{seed}"
+
+
+def base(seed: int) -> str:
+    """The name of the stage of a seed's base model."""
+    return f"base-seed{seed}"
+
+
+def shared(params: Params) -> dict[str, str]:
+    """The stages that all chains share, by their names, in the order in which they are made."""
+    texts = {KINDS: kinds_stage(params)} if extensions(params) else {}
+    texts |= {data(seed): data_stage(params, seed) for seed in params.seeds}
+    texts |= {EXTRACTOR: extractor_stage(params)} if fitted(params) else {}
+    texts |= {JUDGED: floor_stage(params)}
+    return texts | {base(seed): base_stage(params, seed) for seed in params.seeds}
+
+
+def kinds_stage(params: Params) -> str:
+    """The parts of the user's files that the experiment uses."""
+    layout, keys = Layout(params.experiment), ["arms", "data", "evaluation", "extensions", "network", "sampler"]
+    deps = ["pipeline/experiment/parts.py", *extensions(params), str(layout.planned)]
+    return _stage(layout.runs, KINDS, KINDS, deps, keys, [layout.kinds])
+
+
+def data_stage(params: Params, seed: int) -> str:
+    """A seed's real set, and what is held out to choose by."""
+    layout, keys, outs = Layout(params.experiment), ["data"], [Layout(params.experiment).real(seed)]
+    if params.evaluation.selection:
+        keys, outs = [*keys, "evaluation.selection"], [*outs, layout.held_out(seed)]
+    deps = [*DATA_CODE, *files_of(params, of_data(params)), str(layout.planned)]
+    return _stage(layout.runs, data(seed), f"data --seed {seed}", deps, keys, outs)
+
+
+def extractor_stage(params: Params) -> str:
+    """The extractor's files."""
+    layout, keys = Layout(params.experiment), ["data", "engine.threads", "evaluation.extractor"]
+    deps = [*DISTANCE_CODE, *files_of(params, of_extractor(params)), str(layout.planned)]
+    return _stage(layout.runs, EXTRACTOR, EXTRACTOR, deps, keys, fitted(params))
+
+
+def floor_stage(params: Params) -> str:
+    """The real data, judged as generations are."""
+    layout = Layout(params.experiment)
+    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *map(str, fitted(params)), str(layout.planned)]
+    return _stage(layout.runs, JUDGED, JUDGED, deps, judging(params), [], [layout.facts])
+
+
+def base_stage(params: Params, seed: int) -> str:
+    """Generation 1's base model of a seed, which all arms share."""
+    layout, keys = Layout(params.experiment), ["engine.threads", "network", "noise", *budget("train", Training)]
+    deps = [*GENERATION_CODE, *files_of(params, of_base(params)), str(layout.real(seed))]
+    outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT)]
+    return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
+
+
+def generation_stage(params: Params, chain: Chain, generation: int) -> str:
+    """A generation's models and samples."""
+    layout, arm = Layout(params.experiment), params.arms[chain.arm]
+    folder = layout.generation(chain, generation)
+    deps = [*GENERATION_CODE, *files_of(params, of_generation(params, chain)), str(layout.real(chain.seed))]
+    if arm.guidance == "auto":
+        deps += ["pipeline/distance", str(layout.held_out(chain.seed)), *map(str, fitted(params))]
+    deps += [str(layout.generation(chain, earlier) / SYNTHETIC) for earlier in remembered(params, chain, generation)[:-1]]
+    deps.append(str(predecessor(layout, chain, generation)))
+    if generation == 1:
+        deps.append(str(layout.planned))
+    if arm.init == "previous" and generation > 1:
+        deps.append(str(layout.generation(chain, generation - 1) / BASE))
+    outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, SYNTHETIC)]
+    words = f"{GENERATION} {_words(params, chain, generation)}"
+    return _stage(folder, GENERATION, words, deps, decisive(params, chain), outs)
+
+
+def judged_stage(params: Params, chain: Chain, generation: int) -> str:
+    """A generation's metrics and picture."""
+    folder = Layout(params.experiment).generation(chain, generation)
+    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *map(str, fitted(params))]
+    deps += [str(folder / name) for name in (MADE, SYNTHETIC, *_second(params, chain)[1:])]
+    words, picture = f"{JUDGED} {_words(params, chain, generation)}", folder / PICTURE
+    return _stage(folder, JUDGED, words, deps, judging(params), [picture], [folder / METRICS])
+
+
+def predecessor(layout: Layout, chain: Chain, generation: int) -> Path:
+    """What a generation is made from: the shared base model, or the output of the generation before."""
+    if generation == 1:
+        return layout.base(chain.seed) / BASE
+    return layout.generation(chain, generation - 1) / SYNTHETIC
+
+
+def plots(params: Params) -> str:
+    """The collapse curves for `dvc plots show`."""
+    layout = Layout(params.experiment)
+    up = _up(layout.runs)
+    curves = "".join(f"      {up}/{layout.reports}/curves/{arm}.csv: fid\n" for arm in params.arms)
+    return (
+        f"plots:\n- FID:\n    title: '{params.experiment}: FID over generations, mean over seeds'\n    x: generation\n"
+        f"    y:\n{curves}    x_label: generation\n    y_label: FID\n"
+    )
+
+
+def fitted(params: Params) -> list[Path]:
+    """The extractor's files, where it has any."""
+    names = getattr(EXTRACTORS[kind_of(params.evaluation.extractor)], "files", ())
+    return [Layout(params.experiment).extractor / name for name in names]
+
+
+def _second(params: Params, chain: Chain) -> list[str]:
+    """The second model of a strategy that has one, and the base's own samples, which are judged, too."""
+    return [AUXILIARY, DRAWN] if STRATEGIES[params.arms[chain.arm].strategy].second else []
+
+
+def _words(params: Params, chain: Chain, generation: int) -> str:
+    return f"--experiment {params.experiment} --arm {chain.arm} --seed {chain.seed} --generation {generation}"
+
+
+def _stage(
+    folder: Path,
+    name: str,
+    words: str,
+    deps: Iterable[str],
+    keys: Iterable[str],
+    outs: Iterable[Path],
+    metrics: Iterable[Path] = (),
+) -> str:
+    """A stage of the recipe in a folder: `python -m pipeline WORDS`, with what it reads and makes."""
+    text = f"  {name}:\n    wdir: {_up(folder)}\n    cmd: {PYTHON} -m pipeline {words}\n"
+    parts = {"deps": dict.fromkeys(deps), "params": keys, "outs": outs, "metrics": metrics}
+    return text + "".join(f"    {key}:\n{_lines(items)}" for key, items in parts.items() if list(items))
+
+
+def _up(folder: Path) -> str:
+    return "/".join([".."] * len(folder.parts))
+
+
+def _lines(items: Iterable[object]) -> str:
+    return "".join(f"    - {item}\n" for item in items)

@@ -1,0 +1,1 @@
+"""Files: where everything lies, writes that happen or don't, folders that one process owns."""

@@ -1,0 +1,1 @@
+"""How the points of each kind of study are made."""

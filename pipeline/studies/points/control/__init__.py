@@ -1,0 +1,1 @@
+"""Study `control`: its points."""

@@ -1,0 +1,1 @@
+"""Study `improvement`: its points."""

@@ -1,0 +1,1 @@
+"""Study `pollution`: its points."""

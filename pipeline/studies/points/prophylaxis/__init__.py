@@ -1,0 +1,1 @@
+"""Study `prophylaxis`: its points."""

@@ -1,0 +1,1 @@
+"""MLflow: a view that is rebuilt from the files."""

@@ -1,0 +1,115 @@
+"""An experiment's results as a table: one row a generation, read from the files."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.analysis.rows import flat, numbers
+from pipeline.experiment.chains import Chain, lengths
+from pipeline.experiment.params import Params
+from pipeline.records.ledger import finished
+from pipeline.storage.files import read_json
+from pipeline.storage.layout import METRICS, Layout
+
+LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
+COUNTS = {name: "n_prdc" for name in ("precision", "recall", "density", "coverage")}
+COUNTS |= {"kid": "n_kid", "nearest_training_distance": "n_nearest"}
+"""The column that says how many samples a metric is of, where that is not n_samples; KID is over subsets of so many."""
+TAIL = 20
+"""The end of a chain: its last 20 generations, or the last quarter of a shorter one."""
+
+
+def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFrame:
+    """The finished generations of every chain, as many as params.yaml says or as `longer` asks for.
+
+    Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold.
+    """
+    rows = [
+        {"arm": chain.arm, "seed": chain.seed, **flat(read_json(folder / METRICS))}
+        for chain, length in lengths(params, longer).items()
+        for folder in finished(params, chain, length)
+    ]
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return pd.DataFrame(columns=LEADING)
+    return frame[LEADING + sorted(set(frame.columns) - set(LEADING))]
+
+
+def first_chains(results: pd.DataFrame) -> dict[Chain, int]:
+    """Each arm's first chain and its last finished generation: what pictures are of."""
+    first = results.groupby("arm", sort=False)["seed"].first().to_dict()
+    of_first = results[results["seed"] == results["arm"].map(first)]
+    last = of_first.groupby("arm")["generation"].max().to_dict()
+    return {Chain(str(arm), int(seed)): int(last[arm]) for arm, seed in first.items()}
+
+
+def tail(fid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The end of a chain's curve."""
+    return fid[-min(TAIL, max(1, len(fid) // 4)) :]
+
+
+def control_arm(params: Params) -> str | None:
+    """The first arm that trains on real data alone: the yardstick of the others."""
+    return next((name for name, arm in params.arms.items() if arm.loop == "real"), None)
+
+
+def plain_arm(params: Params) -> str:
+    """The first arm without a remedy that is no control, whose generation 1 others are held against; else the first arm."""
+    plain = (name for name, arm in params.arms.items() if arm.strategy == "standard" and arm.loop != "real")
+    return next(plain, next(iter(params.arms)))
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """What curves are held against: the floor of real samples, generation 1 of the plain arm, the control's mean and spread."""
+
+    floor: float
+    floor_n: int
+    first_arm: str
+    first: float | None
+    control: float | None
+    control_std: float | None
+    floors: dict[str, float]
+    """Of the other metrics, by their names, and their counts."""
+
+    def counted(self, metric: str) -> int:
+        """How many real samples the floor of a metric is of."""
+        return int(self.floors.get(COUNTS.get(metric, ""), self.floor_n))
+
+
+def yardsticks(params: Params, results: pd.DataFrame) -> Yardsticks:
+    """The reference values of the experiment, over all its seeds."""
+    facts = read_json(Layout(params.experiment).facts)
+    control = results[results["arm"] == control_arm(params)]["fid"]
+    arm = plain_arm(params)
+    first = results[(results["arm"] == arm) & (results["generation"] == 1)]["fid"]
+    return Yardsticks(
+        floor=float(facts["floor"]),
+        floor_n=int(facts["floor_n"]),
+        first_arm=arm,
+        first=float(first.mean()) if len(first) else None,
+        control=float(control.mean()) if len(control) else None,
+        control_std=float(control.std(ddof=1)) if len(control) > 1 else None,
+        floors=numbers(facts.get("floors", {})) | {"fid_base": float(facts["floor"])},
+    )
+
+
+def verdicts(params: Params, results: pd.DataFrame) -> pd.DataFrame:
+    """A row a chain: FID at generation 1, mean of generations 2 on, their 90th percentile, mean of the chain's end.
+
+    With a control, the columns in_control_* divide by the mean FID of the control with the same seed.
+    """
+    control, rows = control_arm(params), []
+    for (arm, seed), chain in results.groupby(["arm", "seed"], sort=False):
+        fid = chain.sort_values("generation")["fid"]
+        later = fid.iloc[1:]
+        end = tail(fid.to_numpy())
+        row = {"arm": arm, "seed": seed, "generations": len(fid), "first": fid.iloc[0], "later_mean": later.mean()}
+        row |= {"later_p90": later.quantile(0.9), "end_mean": end.mean(), "end_over": len(end)}
+        unit = results[(results["arm"] == control) & (results["seed"] == seed)]["fid"].mean()
+        if control is not None and pd.notna(unit):
+            row |= {f"in_control_{key}": row[key] / unit for key in ("later_mean", "later_p90", "end_mean")}
+        rows.append(row)
+    return pd.DataFrame(rows)
