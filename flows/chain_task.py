@@ -21,9 +21,9 @@ from pipeline.experiment.params import Params, load
 from pipeline.generation.job import Job
 from pipeline.making.judgement import JUDGE, judge_generation
 from pipeline.making.transactions import run_step, transaction
+from pipeline.recipes.stages import GENERATION, JUDGED
 from pipeline.records.ledger import digests
 from pipeline.records.repository import Versions
-from pipeline.records.stages import GENERATION, JUDGED
 from pipeline.storage.clock import timed
 from pipeline.storage.layout import PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned

@@ -143,7 +143,7 @@ def _report(given: argparse.Namespace) -> None:
 
         print(watch(given.every or WATCH_SECONDS))
         return
-    from pipeline.records.recipes import rendered
+    from pipeline.recipes.rendering import rendered
     from pipeline.views.report import report
 
     params = load(Path(PARAMS))

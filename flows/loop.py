@@ -30,8 +30,8 @@ from pipeline.experiment.params import Params, load
 from pipeline.experiment.sections import Generations, Seed
 from pipeline.making.failures import note_failure
 from pipeline.making.preparation import prepare
+from pipeline.recipes.rendering import roots
 from pipeline.records import claims
-from pipeline.records.recipes import roots
 from pipeline.records.remote import Remote
 from pipeline.records.repository import Versions
 from pipeline.storage.clock import note, process_start

@@ -4,7 +4,7 @@ from pipeline.experiment.chains import Chain, chains, check_arm, check_seed
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
-from pipeline.records.recipes import PLANNED, render, roots
+from pipeline.recipes.rendering import PLANNED, render, roots
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import Layout
 

@@ -23,10 +23,10 @@ from pipeline.experiment.errors import GOES_ON, RunFailed, as_value_error
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import PARAMS, RECIPE
 from pipeline.storage.ownership import owned
-from pipeline.studies import page
+from pipeline.studies.bench.study import Study, key, load_study, make_point
 from pipeline.studies.kind import kind_of
-from pipeline.studies.stages import rendered
-from pipeline.studies.study import Study, key, load_study, make_point
+from pipeline.studies.page import writing
+from pipeline.studies.recipe import rendered
 from pipeline.studies.variant import variant
 from pipeline.views.mlflow.point_runs import PointTracker
 from pipeline.views.mlflow.store import Store
@@ -56,7 +56,7 @@ def study(name: Annotated[str, AfterValidator(_known)], preset: str | None = Non
         failures = _points(root, made, stale_points(versions, made), versions)
         if made.results().empty:
             raise RunFailed(f"{'; '.join(failures)}; {GOES_ON}")
-        path, summary = page.build(made)
+        path, summary = writing.build(made)
         versions.commit(f"{made.folder / RECIPE}:page")
     name_there = re.sub(r"[^a-z0-9]+", "-", f"study-{made.name}".lower())  # Prefect's keys take nothing else
     for title, table in summary.tables.items():

@@ -7,13 +7,15 @@ from pathlib import Path
 from pipeline.experiment.chains import Chain, check_seed
 from pipeline.experiment.errors import BadInput, exit_code
 from pipeline.experiment.params import UNREAD, Params, load
-from pipeline.records import stages
+from pipeline.recipes import stages
+from pipeline.recipes.rendering import chains_stage, check, check_generation, plan_stage
 from pipeline.records.claims import refuse_beside_a_run
-from pipeline.records.recipes import chains_stage, check, check_generation, plan_stage
 from pipeline.storage.layout import PARAMS, Layout
 from pipeline.storage.ownership import owned
 
 ALONE = "plan", "chains", "report", stages.KINDS, stages.EXTRACTOR
+LIGHT = "data", stages.EXTRACTOR, stages.JUDGED
+"""Those that no network or sampler is made for."""
 OF_A_SEED = "data", "base"
 OF_A_GENERATION = stages.GENERATION, stages.JUDGED
 
@@ -45,7 +47,7 @@ def _run(given: argparse.Namespace) -> None:
     if given.stage in ("point", "study-page"):
         _study(given)
         return
-    params = load(Path(PARAMS), unread=UNREAD if given.stage == stages.JUDGED else ())
+    params = load(Path(PARAMS), unread=UNREAD if given.stage in LIGHT else ())
     layout = Layout(params.experiment)
     refuse_beside_a_run(layout)
     if given.stage == "plan":
@@ -69,7 +71,7 @@ def _shared(given: argparse.Namespace, params: Params) -> None:
     if given.stage in OF_A_SEED:
         check_seed(params, given.seed)
     if given.stage == stages.KINDS:
-        from pipeline.records.uses import write_parts
+        from pipeline.recipes.uses import write_parts
 
         check(path, stages.kinds_stage(params), params)
         write_parts(params)
@@ -78,18 +80,21 @@ def _shared(given: argparse.Namespace, params: Params) -> None:
 
         check(path, stages.floor_stage(params), params)
         judge_real(params)
-    else:
-        from pipeline.making import transactions
+    elif given.stage == "base":
+        from pipeline.making.transactions import make_base
 
-        if given.stage == "data":
-            check(path, stages.data_stage(params, given.seed), params)
-            transactions.make_data(params, given.seed)
-        elif given.stage == "base":
-            check(path, stages.base_stage(params, given.seed), params)
-            transactions.make_base(params, given.seed)
-        else:
-            check(path, stages.extractor_stage(params), params)
-            transactions.make_extractor(params)
+        check(path, stages.base_stage(params, given.seed), params)
+        make_base(params, given.seed)
+    elif given.stage == "data":
+        from pipeline.making.shared import make_data
+
+        check(path, stages.data_stage(params, given.seed), params)
+        make_data(params, given.seed)
+    else:
+        from pipeline.making.shared import make_extractor
+
+        check(path, stages.extractor_stage(params), params)
+        make_extractor(params)
 
 
 def _generation(given: argparse.Namespace, params: Params) -> None:
@@ -114,13 +119,13 @@ def _generation(given: argparse.Namespace, params: Params) -> None:
 
 
 def _study(given: argparse.Namespace) -> None:
-    from pipeline.studies import page
+    from pipeline.studies.bench.study import key, load_study, make_point
     from pipeline.studies.kind import kind_of
-    from pipeline.studies.study import key, load_study, make_point
+    from pipeline.studies.page import writing
 
     study = load_study(given.study)
     if given.stage == "study-page":
-        page.build(study)
+        writing.build(study)
         return
     places = {key(at): at for at in study.points}
     wanted = "-".join(given.at)

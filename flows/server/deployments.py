@@ -25,7 +25,7 @@ def serve_forever() -> None:
 
         from flows.loop import self_consuming
         from flows.study_flow import study
-        from pipeline.studies.study import FOLDER
+        from pipeline.studies.bench.study import FOLDER
         from pipeline.views.mlflow.store import curves
 
         arms: dict[str, str | None] = {**{arm: arm for arm in params.arms}, "compare": None}

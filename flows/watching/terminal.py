@@ -25,7 +25,7 @@ def run(given: argparse.Namespace) -> None:
     from pipeline.records.claims import claimed
     from pipeline.records.remote import push_all
     from pipeline.records.repository import Versions
-    from pipeline.studies.stages import sweep
+    from pipeline.studies.recipe import sweep
 
     sweep()
     wanted = select(params, given.arm, given.seed, given.generations)
@@ -121,10 +121,10 @@ def study(given: argparse.Namespace) -> None:
     """Make the points of a study that are missing, and its page."""
     stop_by_signals()
     from pipeline.records.repository import Versions
-    from pipeline.studies import page
+    from pipeline.studies.bench.study import load_study
     from pipeline.studies.kind import kind_of
-    from pipeline.studies.stages import render, rendered
-    from pipeline.studies.study import load_study
+    from pipeline.studies.page import writing
+    from pipeline.studies.recipe import render, rendered
     from pipeline.studies.variant import variant
 
     name = variant(given.name, given.preset)
@@ -138,7 +138,7 @@ def study(given: argparse.Namespace) -> None:
     with owned(made.folder), rendered(made):  # said now rather than after the server's start
         current = not Versions().stale(str(recipe))
     if current:
-        print(f"everything is up to date: {page.location(made)}")
+        print(f"everything is up to date: {writing.location(made)}")
         return
 
     from flows.preflight import check_surroundings
@@ -151,7 +151,7 @@ def study(given: argparse.Namespace) -> None:
         make_study(name)
 
     _with_server(given, made.params(0), flow)
-    path, summary = page.build(made)
+    path, summary = writing.build(made)
     print(f"{summary.text}\n\nreport   {path}")
 
 

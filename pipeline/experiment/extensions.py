@@ -117,19 +117,23 @@ def _run(extension: str, root: Path) -> ModuleType:
         raise
     except ModuleNotFoundError as error:
         if error.name != extension.partition(".")[0] and error.name != extension:
-            raise BadInput(f"extensions: {extension} fails{_where(error)}: {in_a_line(error)}") from None
+            raise BadInput(f"extensions: {extension} fails{_where(error, extension)}: {in_a_line(error)}") from None
         text = "there is no such module; a file's path ends with .py"
         raise BadInput(f"extensions: {extension!r} is not allowed: {text}") from None
     except (Exception, SystemExit) as error:
-        raise BadInput(f"extensions: {extension} fails{_where(error)}: {type(error).__name__}: {in_a_line(error)}") from None
+        raise BadInput(
+            f"extensions: {extension} fails{_where(error, extension)}: {type(error).__name__}: {in_a_line(error)}"
+        ) from None
 
 
-def _where(error: BaseException) -> str:
-    """The file and line that an import failed at."""
+def _where(error: BaseException, extension: str) -> str:
+    """The file and line that an import failed at: the extension's own, where it has come that far."""
     if isinstance(error, SyntaxError):
         return f" ({_short(error.filename or '')}, line {error.lineno})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    return f" ({_short(frames[-1].filename)}, line {frames[-1].lineno})" if len(frames) > 1 else ""
+    mine = [frame for frame in frames if Path(frame.filename).name == Path(extension).name]
+    last = (mine or frames)[-1]
+    return f" ({_short(last.filename)}, line {last.lineno})" if len(frames) > 1 else ""
 
 
 def _place(extension: str, module: ModuleType) -> Path:

@@ -14,7 +14,7 @@ from pipeline.experiment.kinds import Registry
 
 def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) -> str:
     """The statements of the module's source that make the kind, in their order; all where none is seen to register it."""
-    statements = [each for each in ast.parse(source).body if not _is_text(each)]
+    statements = [each for statement in ast.parse(source).body if not _is_text(statement) for each in _single(statement)]
     registered = {id(each): list(_registers(each, module)) for each in statements}
     own = [each for each in statements if (registry, kind) in registered[id(each)]]
     if not own:
@@ -29,6 +29,15 @@ def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) ->
         taken |= {id(each) for each in found}
         waiting += found
     return "\n\n".join(ast.unparse(each) for each in statements if id(each) in taken) + "\n"
+
+
+def _single(statement: ast.stmt) -> list[ast.stmt]:
+    """An import of several names as one of each."""
+    if isinstance(statement, ast.Import):
+        return [ast.Import([name]) for name in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [ast.ImportFrom(statement.module, [name], statement.level) for name in statement.names]
+    return [statement]
 
 
 def _registers(statement: ast.stmt, module: ModuleType) -> Iterator[tuple[Any, str]]:

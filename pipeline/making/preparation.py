@@ -6,12 +6,13 @@ from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import Broken
 from pipeline.experiment.params import Params
 from pipeline.making.judgement import judge_real
-from pipeline.making.transactions import make_base, make_data, make_extractor
-from pipeline.records import stages
-from pipeline.records.recipes import PLANNED, render
+from pipeline.making.shared import make_data, make_extractor
+from pipeline.making.transactions import make_base
+from pipeline.recipes import stages
+from pipeline.recipes.rendering import PLANNED, render
+from pipeline.recipes.uses import parts_are_current, write_parts
 from pipeline.records.remote import Remote
 from pipeline.records.repository import Versions
-from pipeline.records.uses import parts_are_current, write_parts
 from pipeline.storage.files import Recording
 from pipeline.storage.layout import Layout
 from pipeline.storage.ownership import owned

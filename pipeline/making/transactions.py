@@ -1,13 +1,11 @@
-"""Making the parts of an experiment, one transaction each: the data, the extractor, the base models, a generation of a chain.
+"""Making base models and generations, one transaction each.
 
 Both drivers end up here: the Prefect flow step by step, `dvc repro` through `python -m pipeline`.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-from pipeline.data.source import dataset
-from pipeline.distance import extractor
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import Broken
@@ -16,32 +14,11 @@ from pipeline.experiment.kinds import STEPS
 from pipeline.experiment.params import Params
 from pipeline.generation import checkpoints, steps
 from pipeline.generation.job import Job
-from pipeline.making.judgement import judge_generation, judge_real
+from pipeline.making.judgement import judge_generation
 from pipeline.storage.clock import timed
-from pipeline.storage.files import Recording, staged, write_array
+from pipeline.storage.files import Recording, staged
 from pipeline.storage.layout import Layout
 from pipeline.storage.ownership import owned
-
-
-def make_data(params: Params, seed: int, recording: Recording | None = None) -> None:
-    """A seed's real set, and the samples that are held out to choose by."""
-    machine.fix(params)
-    layout = Layout(params.experiment)
-    with timed(layout.runs, "data", seed=seed), said_of(f"data of seed {seed}"):
-        source = dataset(params)
-        real, held_out = source.real(seed), source.held_out(seed)
-    with recording or nullcontext():
-        write_array(layout.real(seed), real)
-        if params.evaluation.selection:
-            write_array(layout.held_out(seed), held_out)
-
-
-def make_extractor(params: Params, recording: Recording | None = None) -> None:
-    """The files of an extractor that has any."""
-    layout, made = Layout(params.experiment), extractor.made(params, dataset(params))
-    machine.fix(params)
-    with timed(layout.runs, "extractor"), said_of("extractor"), staged(layout.extractor, recording) as work:
-        made.fit(work)
 
 
 def make_base(params: Params, seed: int, recording: Recording | None = None) -> None:
@@ -80,15 +57,6 @@ def make_generation(params: Params, chain: Chain, generation: int) -> None:
     with owned(Layout(params.experiment).chain(chain)), transaction(params, chain, generation) as job:
         for name in job.strategy.steps:
             run_step(job, name)
-
-
-def make_shared(params: Params) -> None:
-    """Data, extractor and floor of an experiment, recorded nowhere: for a study's point."""
-    for seed in params.seeds:
-        make_data(params, seed)
-    if extractor.made(params, dataset(params)).files:
-        make_extractor(params)
-    judge_real(params)
 
 
 def make_whole(params: Params, chain: Chain, generation: int) -> None:

@@ -12,9 +12,9 @@ from pipeline.experiment.params import Params
 from pipeline.generation.job import Job
 from pipeline.generation.steps import conclude, train_base
 from pipeline.making.judgement import judged
+from pipeline.recipes.rendering import roots
 from pipeline.records.cache import md5_of
 from pipeline.records.ledger import digests, sources
-from pipeline.records.recipes import roots
 from pipeline.records.repository import Versions
 from pipeline.storage.files import write_bytes, write_json
 from pipeline.storage.layout import BASE, METRICS, PICTURE, Layout

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline.experiment.chains import Chain, decisive, judging
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
-from pipeline.records.recipes import roots
-from pipeline.records.stages import GENERATION, JUDGED, predecessor
+from pipeline.recipes.rendering import roots
+from pipeline.recipes.stages import GENERATION, JUDGED, predecessor
 from pipeline.storage.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
 
 

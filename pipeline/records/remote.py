@@ -11,8 +11,8 @@ from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, RunFailed, in_a_line
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.recipes.rendering import roots
 from pipeline.records.ledger import absent, finished
-from pipeline.records.recipes import roots
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import RECIPE, Layout
 

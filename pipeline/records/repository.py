@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.experiment.errors import RunFailed, in_a_line
 from pipeline.experiment.extensions import changed
 from pipeline.experiment.params import Params, load
+from pipeline.recipes.stages import GENERATION, JUDGED
+from pipeline.recipes.uses import parts_are_current
 from pipeline.records.cache import files_of, md5_of, mend
 from pipeline.records.ledger import drop_damaged_locks, outputs
-from pipeline.records.stages import GENERATION, JUDGED
-from pipeline.records.uses import parts_are_current
 from pipeline.storage.files import write_text
 from pipeline.storage.layout import LOCK, PARAMS, RECIPE
 from pipeline.storage.ownership import owned

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import STUDIES, Section
 from pipeline.experiment.params import Params
-from pipeline.studies.study import Point, Study, Summary, wrong
+from pipeline.studies.bench.study import Point, Study, Summary, wrong
 
 
 @dataclass(frozen=True)

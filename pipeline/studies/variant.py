@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import write_text
 from pipeline.storage.layout import PARAMS, PRESETS
+from pipeline.studies.bench.study import FOLDER, load_study
 from pipeline.studies.kind import kind_of
-from pipeline.studies.study import FOLDER, load_study
 
 
 def variant(name: str, preset: str | None) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pipeline.experiment.errors import BadInput
+from pipeline.studies.bench.study import load_study
 from pipeline.studies.kind import kind_of
-from pipeline.studies.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,9 @@ from pipeline.experiment.params import Params, load, parse
 from pipeline.generation import steps
 from pipeline.generation.job import Job
 from pipeline.generation.steps import training_set
-from pipeline.making.transactions import make_base, make_shared, make_whole
-from pipeline.records.recipes import recipe
+from pipeline.making.shared import make_shared
+from pipeline.making.transactions import make_base, make_whole
+from pipeline.recipes.rendering import recipe
 from pipeline.storage.files import read_array, read_json
 from pipeline.storage.layout import BASE, METRICS, SYNTHETIC, Layout
 

@@ -12,11 +12,11 @@ from pipeline.analysis.theory import mixture_share
 from pipeline.data.source import dataset
 from pipeline.experiment.params import load
 from pipeline.storage.files import read_json
+from pipeline.studies.bench.study import Study, StudyFile, make_point
 from pipeline.studies.kind import kind_of
 from pipeline.studies.pages.control.page import candidates, plot, summary
 from pipeline.studies.points.control.attribute import Attribute, with_shares
 from pipeline.studies.points.control.point import Settings, corrected, rescaled, within
-from pipeline.studies.study import Study, StudyFile, make_point
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings(group=[0, 1], real_share=0.5, by="group", guidances=[1.0, 2.0], budgets=[100], corrections=1, pool=1)

@@ -9,7 +9,7 @@ from conftest import Project
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
 from pipeline.making.environments import others
-from pipeline.records.recipes import recipe
+from pipeline.recipes.rendering import recipe
 
 LOOP = """from pipeline.experiment.kinds import LOOPS
 from pipeline.generation.loops import Loop

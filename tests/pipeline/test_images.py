@@ -12,7 +12,8 @@ from pipeline.experiment.kinds import EXTRACTORS
 from pipeline.experiment.params import load, parse
 from pipeline.experiment.sections import Evaluation
 from pipeline.judging.evaluation import evaluate_samples, fid
-from pipeline.making.transactions import make_base, make_shared, make_whole
+from pipeline.making.shared import make_shared
+from pipeline.making.transactions import make_base, make_whole
 from pipeline.storage.files import read_array, read_json
 from pipeline.storage.layout import METRICS, SYNTHETIC, Layout
 

@@ -10,13 +10,13 @@ import pytest
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import load
 from pipeline.generation.job import draw, fit_model, load_model
-from pipeline.making.transactions import make_shared
+from pipeline.making.shared import make_shared
 from pipeline.storage.layout import BASE
+from pipeline.studies.bench.study import Bench, load_study
 from pipeline.studies.kind import kind_of
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls, lowest
 from pipeline.studies.pages.improvement.page import plot, selected, split, summary
 from pipeline.studies.points.improvement.point import Settings, snapshots
-from pipeline.studies.study import Bench, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings(selection_seeds=[100], budgets=[64, 128], guidances=[0.0, 1.0, 2.0, 3.0, 4.0], strategies=["sims"])

@@ -17,7 +17,7 @@ from pipeline.experiment.sections import DataSettings
 from pipeline.experiment.seeds import derive
 from pipeline.judging.evaluation import evaluate_samples, fid
 from pipeline.judging.judged import Judged
-from pipeline.making.transactions import make_shared
+from pipeline.making.shared import make_shared
 from pipeline.metrics.class_entropy import class_entropy
 from pipeline.metrics.fid_infinity import fid_infinity
 from pipeline.metrics.memorisation import memorisation

@@ -16,7 +16,7 @@ from PIL import Image
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
 from pipeline.making.failures import note_failure
-from pipeline.records.stages import plots
+from pipeline.recipes.stages import plots
 from pipeline.storage.layout import RUNNER
 from pipeline.storage.ownership import owned
 from pipeline.views.report import figures, report

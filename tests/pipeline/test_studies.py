@@ -17,12 +17,12 @@ from pipeline.analysis.intervals import bootstrap, log_slope
 from pipeline.experiment.kinds import STUDIES
 from pipeline.experiment.params import load
 from pipeline.generation.choosing import choose
-from pipeline.making.transactions import make_shared
+from pipeline.making.shared import make_shared
 from pipeline.storage.files import write_array, write_json
 from pipeline.storage.layout import Layout
+from pipeline.studies.bench.study import Bench, guided_fid, load_study
 from pipeline.studies.pages.pollution.page import break_even
-from pipeline.studies.stages import recipe
-from pipeline.studies.study import Bench, guided_fid, load_study
+from pipeline.studies.recipe import recipe
 from pipeline.views.mlflow.point_runs import PointTracker, rebuild
 from pipeline.views.mlflow.store import Store
 
@@ -162,7 +162,7 @@ def test_points_are_runs_of_mlflow_once_and_another_run_where_their_rows_have_ch
 def test_a_studys_page_depends_on_what_draws_it(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(ROOT)
     page = recipe(load_study("control")).partition("  page:")[2]
-    for path in ("analysis", "views/report", "studies/page.html", "studies/pages/control"):
+    for path in ("analysis", "views/report", "studies/page", "studies/pages/control"):
         assert f"    - pipeline/{path}\n" in page
     points = recipe(load_study("control")).partition("  page:")[0]
     assert "pipeline/studies/points/control" in points

@@ -14,7 +14,7 @@ from grown import page_of
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
 from pipeline.making.failures import note_failure
-from pipeline.records.recipes import render
+from pipeline.recipes.rendering import render
 from pipeline.storage.layout import RUNNER
 from pipeline.storage.ownership import owned
 from pipeline.views.report import report

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.analysis.rows import numbers
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import read_json
-from pipeline.studies.study import FOLDER, Study, key, load_study
+from pipeline.studies.bench.study import FOLDER, Study, key, load_study
 from pipeline.views.mlflow.store import Store, digest, log, written
 
 WHOLE = "self_consuming.whole"

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.experiment.chains import Chain, lengths
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params, load
-from pipeline.records.recipes import rendered
+from pipeline.recipes.rendering import rendered
 from pipeline.storage.layout import FAILURE, LOCK, PARAMS, RUNNER, Layout
 from pipeline.storage.ownership import owner
 from pipeline.views.report import report

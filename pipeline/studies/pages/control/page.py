@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analysis.intervals import bootstrap
+from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.control.point import Settings
-from pipeline.studies.study import Summary, diverged_as_infinite
 from pipeline.views.report.figures import band
 
 TOLERANCE = 0.05

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.analysis.intervals import bootstrap
+from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls
 from pipeline.studies.points.improvement.point import Settings
-from pipeline.studies.study import Summary, diverged_as_infinite
 from pipeline.views.report.figures import band, floor_line
 
 

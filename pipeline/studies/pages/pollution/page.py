@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.intervals import bootstrap
 from pipeline.distance.frechet import Floats
+from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.pollution.point import Settings
-from pipeline.studies.study import Summary, diverged_as_infinite
 from pipeline.views.report.figures import band, floor_line
 
 

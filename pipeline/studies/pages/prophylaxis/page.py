@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analysis.intervals import Interval, bootstrap, log_slope
+from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.prophylaxis.point import Settings
-from pipeline.studies.study import Summary
 from pipeline.views.report.figures import band, floor_line
 from pipeline.views.report.results import TAIL
 

@@ -24,8 +24,8 @@ from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Auxiliary, Count, Section
 from pipeline.generation.job import draw, fit_model, load_model
 from pipeline.storage.layout import BASE
+from pipeline.studies.bench.study import Bench, Row
 from pipeline.studies.points.control.attribute import Attribute, By, with_shares
-from pipeline.studies.study import Bench, Row
 
 Tried = list[tuple[Floats, Floats]]
 """Shares of the parts in S, and what guided samples reached with them."""

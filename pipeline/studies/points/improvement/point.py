@@ -24,7 +24,7 @@ from pipeline.generation import compute
 from pipeline.generation.job import draw, load_model
 from pipeline.judging.evaluation import fid
 from pipeline.storage.layout import BASE
-from pipeline.studies.study import Bench, Row, guided_fid
+from pipeline.studies.bench.study import Bench, Row, guided_fid
 
 COMBINE: dict[str, Callable[[Denoiser, Denoiser, float], Denoise]] = {"sims": sims, "neon": merged}
 

@@ -10,7 +10,7 @@ from pipeline.generation import steps
 from pipeline.making.transactions import make_whole
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import METRICS, Layout
-from pipeline.studies.study import Bench, Row
+from pipeline.studies.bench.study import Bench, Row
 
 
 class Settings(Section):

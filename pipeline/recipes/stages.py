@@ -7,7 +7,7 @@ from pipeline.experiment.chains import Chain, budget, decisive, judging, remembe
 from pipeline.experiment.kinds import EXTRACTORS, STRATEGIES
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Training, kind_of
-from pipeline.records.uses import extensions, files_of, of_base, of_data, of_extractor, of_generation, of_judging
+from pipeline.recipes.uses import extensions, files_of, of_base, of_data, of_extractor, of_generation, of_judging
 from pipeline.storage.layout import (
     AUXILIARY,
     BASE,
@@ -55,7 +55,7 @@ def shared(params: Params) -> dict[str, str]:
 def kinds_stage(params: Params) -> str:
     """The parts of the user's files that the experiment uses."""
     layout, keys = Layout(params.experiment), ["arms", "data", "evaluation", "extensions", "network", "sampler"]
-    deps = ["pipeline/experiment/parts.py", *extensions(params), str(layout.planned)]
+    deps = ["pipeline/experiment", *extensions(params), str(layout.planned)]
     return _stage(layout.runs, KINDS, KINDS, deps, keys, [layout.kinds])
 
 

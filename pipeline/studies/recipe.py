@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from pipeline.experiment.chains import chains
 from pipeline.experiment.extensions import extension_of, files
 from pipeline.experiment.kinds import STUDIES
-from pipeline.records.stages import GENERATION_CODE, JUDGING_CODE, PYTHON
-from pipeline.records.uses import files_of, of_generation, of_judging
+from pipeline.recipes.stages import GENERATION_CODE, JUDGING_CODE, PYTHON
+from pipeline.recipes.uses import files_of, of_generation, of_judging
 from pipeline.storage.files import write_text
-from pipeline.storage.layout import PRESETS, RECIPE
+from pipeline.storage.layout import RECIPE
 from pipeline.storage.ownership import owner
-from pipeline.studies.study import FOLDER, Study
+from pipeline.studies.bench.study import FOLDER, Study
 
 STUDIES_ROOM = "pipeline/studies"
-POINT_CODE = (*GENERATION_CODE, *JUDGING_CODE, "pipeline/analysis", f"{STUDIES_ROOM}/study.py")
+POINT_CODE = (*GENERATION_CODE, *JUDGING_CODE, "pipeline/analysis", f"{STUDIES_ROOM}/bench")
 """What decides a point's rows, beside the kinds that its params name and its study's own."""
-PAGE_CODE = "pipeline/analysis", f"{STUDIES_ROOM}/page.html", f"{STUDIES_ROOM}/page.py", "pipeline/views/report"
+PAGE_CODE = "pipeline/analysis", f"{STUDIES_ROOM}/page", "pipeline/views/report"
 """What decides the page, beside the study's kind."""
 
 
@@ -33,7 +33,7 @@ def recipe(study: Study) -> str:
     uses = [use for chain in chains(params) for use in of_generation(params, chain)]
     own, mine = _own(study), [*map(str, files(params.extensions or []))]
     kinds = [path for path in files_of(params, [*uses, *of_judging(params)]) if not path.startswith("runs/")]
-    made = [*POINT_CODE, *kinds, *mine, own.format("points"), f"{PRESETS}/{study.file.preset}.yaml"]
+    made = [*POINT_CODE, *kinds, *mine, own.format("points"), str(study.preset)]
     shown = [*PAGE_CODE, own.format("pages"), *mine]
     read = "".join(
         f"      - {name}\n" for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.experiment.chains import Chain, chains, check_arm, check_seed, lengths
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.params import Params, load
-from pipeline.records import stages
+from pipeline.recipes import stages
 from pipeline.storage.files import read_json, write_text
 from pipeline.storage.layout import PARAMS, RECIPE, RUNNER, Layout
 from pipeline.storage.ownership import owner

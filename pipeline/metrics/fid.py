@@ -5,7 +5,7 @@ from pipeline.experiment.kinds import METRICS, Section
 from pipeline.judging.judged import Judged
 
 
-@METRICS.register("frechet")
+@METRICS.register("fid")
 def metric(judged: Judged, settings: Section) -> dict[str, float]:
     """fid, of n_samples against n_reference."""
     distance = frechet(*moments(judged.features), *judged.target)

@@ -22,14 +22,14 @@ from models.diffusion.denoiser import Denoise
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.extensions import extend
+from pipeline.experiment.extensions import extend, inputs_of
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.params import Params, parse
-from pipeline.experiment.sections import Name, Section, Seed
+from pipeline.experiment.sections import Section, Seed
 from pipeline.generation import steps
 from pipeline.generation.job import Job, draw
 from pipeline.judging.evaluation import fid
-from pipeline.making.transactions import make_shared
+from pipeline.making.shared import make_shared
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import PARAMS, PRESETS, Layout
 
@@ -45,14 +45,14 @@ class StudyFile(Section):
 
     Attributes:
         kind: the study's function, a name in `pipeline.studies.kind.KINDS`.
-        preset: the loop's preset that the study starts from.
+        preset: the loop's preset that the study starts from: a name of `presets`, or a file that ends with .yaml.
         changes: values of it that are others here, by their dotted keys.
         axes: the values of each axis; a point is one of each, in this order.
         settings: what else the study's function reads.
     """
 
     kind: str
-    preset: Name
+    preset: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]*|.+\.yaml)$")]
     changes: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Annotated[list[Value], Field(min_length=1)]]
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -108,6 +108,12 @@ class Study:
         return FOLDER / self.name
 
     @property
+    def preset(self) -> Path:
+        """The file of the loop's preset."""
+        name = self.file.preset
+        return Path(name) if name.endswith(".yaml") else Path(PRESETS) / f"{name}.yaml"
+
+    @property
     def points(self) -> list[dict[str, Any]]:
         """Every point, as axis -> value, in the order in which they are made."""
         return [dict(zip(self.file.axes, values)) for values in product(*self.file.axes.values())]
@@ -118,7 +124,7 @@ class Study:
 
     def params(self, seed: int) -> Params:
         """The preset with the study's changes, for one seed."""
-        preset = Path(PRESETS) / f"{self.file.preset}.yaml"
+        preset = self.preset
         raw = read_mapping(preset)
         for name, value in self.file.changes.items():
             *parents, last = name.split(".")
@@ -178,7 +184,7 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
     """
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
-    with _elsewhere():
+    with _elsewhere([path for each in params.extensions or [] for path in inputs_of(each)]):
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n")}
@@ -201,10 +207,15 @@ def diverged_as_infinite(results: pd.DataFrame) -> pd.DataFrame:
 
 
 @contextmanager
-def _elsewhere() -> Iterator[None]:
-    """Work in an empty temporary folder."""
+def _elsewhere(inputs: Iterable[Path]) -> Iterator[None]:
+    """Work in a temporary folder that is empty but for links to what extensions read."""
     home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="self-consuming-") as folder:
+        for path in inputs:
+            if not (path.is_absolute() or ".." in path.parts):
+                link = Path(folder) / path
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(home / path)
         os.chdir(folder)
         try:
             yield

@@ -8,8 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import write_bytes, write_text
+from pipeline.studies.bench.study import Study, Summary
 from pipeline.studies.kind import kind_of
-from pipeline.studies.study import Study, Summary
 from pipeline.views.report.figures import png
 from pipeline.views.report.numerals import figure_text
 from pipeline.views.report.report import STUDIES

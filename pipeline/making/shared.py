@@ -1,0 +1,43 @@
+"""Making what all chains are held against: real data and the extractor. Points need no torch for it."""
+
+from contextlib import nullcontext
+
+from pipeline.data.source import dataset
+from pipeline.distance import extractor
+from pipeline.experiment import machine
+from pipeline.experiment.extensions import said_of
+from pipeline.experiment.params import Params
+from pipeline.making.judgement import judge_real
+from pipeline.storage.clock import timed
+from pipeline.storage.files import Recording, staged, write_array
+from pipeline.storage.layout import Layout
+
+
+def make_data(params: Params, seed: int, recording: Recording | None = None) -> None:
+    """A seed's real set, and the samples that are held out to choose by."""
+    machine.fix(params)
+    layout = Layout(params.experiment)
+    with timed(layout.runs, "data", seed=seed), said_of(f"data of seed {seed}"):
+        source = dataset(params)
+        real, held_out = source.real(seed), source.held_out(seed)
+    with recording or nullcontext():
+        write_array(layout.real(seed), real)
+        if params.evaluation.selection:
+            write_array(layout.held_out(seed), held_out)
+
+
+def make_extractor(params: Params, recording: Recording | None = None) -> None:
+    """The files of an extractor that has any."""
+    layout, made = Layout(params.experiment), extractor.made(params, dataset(params))
+    machine.fix(params)
+    with timed(layout.runs, "extractor"), said_of("extractor"), staged(layout.extractor, recording) as work:
+        made.fit(work)
+
+
+def make_shared(params: Params) -> None:
+    """Data, extractor and floor of an experiment, recorded nowhere: for a study's point."""
+    for seed in params.seeds:
+        make_data(params, seed)
+    if extractor.made(params, dataset(params)).files:
+        make_extractor(params)
+    judge_real(params)

@@ -1,0 +1,1 @@
+"""Recipes for DVC: what the stages depend on and make, as text, and where it is written."""

@@ -1,0 +1,1 @@
+"""What a study is, and what its points are made with."""
