@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.experiment.chains import Chain, chains
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import extension_of, files, inputs_of
 from pipeline.experiment.kinds import (
     DATASETS,
@@ -54,7 +55,10 @@ def of_generation(params: Params, chain: Chain) -> list[Use]:
     uses: list[Use] = [*of_base(params), (SAMPLERS, kind_of(params.sampler))]
     uses += [(LOOPS, arm.loop), (STRATEGIES, arm.strategy)]
     if not _is_ours(STRATEGIES, arm.strategy):
-        uses += [(STEPS, step) for step in STRATEGIES[arm.strategy].steps]
+        steps = STRATEGIES[arm.strategy].steps
+        if unknown := [step for step in steps if step not in STEPS]:
+            raise BadInput(f"strategy {arm.strategy!r}: there is no step {unknown[0]!r}: one of {', '.join(STEPS)}")
+        uses += [(STEPS, step) for step in steps]
     if arm.hook:
         uses.append((HOOKS, arm.hook.name))
     if LOOPS[arm.loop].fresh:

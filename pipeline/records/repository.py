@@ -57,6 +57,8 @@ class Versions:
         known = [folder for folder in folders if (folder / LOCK).exists() and (folder / RECIPE).exists()]
         if not known or (self._params and not parts_are_current(self._params)):
             return set(), set()
+        for shared in {folder.parents[2] / RECIPE for folder in known}:  # what these are made from
+            mend(self._repo.cache.local, outputs(str(shared)))
         stale = self._status([str(folder / RECIPE) for folder in known])
         made = {folder for folder in known if f"{folder / RECIPE}:{GENERATION}" not in stale}
         return made, {folder for folder in known if f"{folder / RECIPE}:{JUDGED}" not in stale}

@@ -65,11 +65,11 @@ def test_a_base_model_that_cannot_be_recorded_ends_the_run_and_is_not_taken_for_
         prepare(versions, params, lengths(params))
 
 
-def test_data_that_were_recorded_with_a_file_missing_are_made_whole_by_the_same_command(finished_copy, finished):
+def test_data_with_a_file_missing_cannot_be_recorded_and_are_made_whole_by_the_same_command(finished_copy, finished):
     here = finished_copy
     lacking = here.folder / "runs" / "smoke" / "data" / "real-seed0.npy"
     lacking.unlink()
-    here.run("dvc", "commit", "--force", "runs/smoke/dvc.yaml:data-seed0")
+    here.run("dvc", "commit", "--force", "runs/smoke/dvc.yaml:data-seed0", code=1)
     here.run("flows.cli", "run")
     assert lacking.read_bytes() == (finished.folder / "runs" / "smoke" / "data" / "real-seed0.npy").read_bytes()
     assert here.bytes() == finished.bytes()

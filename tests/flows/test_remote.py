@@ -96,7 +96,7 @@ def test_another_clone_goes_on_from_what_a_remote_has_that_was_away_at_first(fin
     subprocess.run([*GIT, "clone", "--quiet", str(here.folder), str(tmp_path / "there")], check=True)
     there = Project.of(tmp_path / "there")
     (there.folder / "params.yaml").write_text(params.replace("generations: 2", "generations: 3"))
-    shelf.damage(_md5(there, "standard", 2, "samples.png"))
+    shelf.damage(_md5(there, "standard", 2, "synthetic.npy"))
     said = there.run("flows.cli", "run")
     assert said.count("generation   3/3") == 2
     assert "sims/seed0           generation   2/3" not in said

@@ -46,7 +46,7 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("kind: pollution", "kind: polution", "kind: 'polution' is not allowed: one of improvement,"),
+        ("kind: pollution", "kind: polution", "kind: 'polution' is not allowed: one of control,"),
         ("share:", "shares:", "axes: seed, shares is not allowed: they must be seed, share"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-1.0]", "settings.guidances.0: -1.0 is not allowed"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidance: 1.0", "settings.guidances"),
