@@ -25,8 +25,11 @@ from pipeline.recipes.stages import GENERATION, JUDGED
 from pipeline.records.ledger import digests
 from pipeline.records.repository import Versions
 from pipeline.storage.clock import timed
-from pipeline.storage.layout import PARAMS, RECIPE, Layout
+from pipeline.storage.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
+
+MADE_ANEW = "made anew: files, code, params or inputs had changed"
+JUDGED_ANEW = "judged anew: params or code that judge had changed"
 
 
 @task(name="chain", task_run_name="{arm}/seed{seed}", cache_policy=NO_CACHE)
@@ -43,7 +46,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
     layout = Layout(params.experiment)
     folders = [layout.generation(chain, number) for number in range(1, generations + 1)]
 
-    def say(number: int, step: str | None = None, made: bool = False, anew: bool = False) -> None:
+    def say(number: int, step: str | None = None, made: bool = False, anew: str = "") -> None:
         announce(layout.chain(chain), Announcement(number, time.monotonic() - began, step, made, anew))
 
     with owned(layout.chain(chain)):
@@ -56,14 +59,16 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             if remade and folder in current:
                 current -= {folder} - versions.states([folder])[0]
             remade = folder not in current
-            stale = remade and bool(digests(folder))
+            there = digests(folder)
             if remade:
                 make(versions, params, chain, number, partial(say, number))
                 made += 1
-            if remade or folder not in judged:
+            rejudged = remade or folder not in judged
+            if rejudged:
                 say(number, JUDGE)
                 judge(versions, params, chain, number)
-            say(number, made=remade, anew=stale)
+            anew = MADE_ANEW if remade and there else JUDGED_ANEW if rejudged and METRICS in there else ""
+            say(number, made=rejudged, anew=anew)
     return made
 
 

@@ -18,15 +18,15 @@ class Announcement(NamedTuple):
         generation: which.
         seconds: how long the chain has been at work in this run.
         step: the step that begins.
-        made: the generation was made now, not found current.
-        anew: it was made in place of one that was stale.
+        made: the generation was made or judged now, not found current.
+        anew: why it was, where it was in place of one that was stale.
     """
 
     generation: int
     seconds: float
     step: str | None = None
     made: bool = False
-    anew: bool = False
+    anew: str = ""
 
 
 def announce(folder: Path, said: Announcement) -> None:

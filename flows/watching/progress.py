@@ -52,12 +52,12 @@ class ChainProgress:
             self.made += 1
             self.left = (self.generations - said.generation) * said.seconds / self.made
 
-    def line(self, anew: bool) -> str:
+    def line(self, anew: str) -> str:
         """The generation that is there, in a line of its own."""
         against = f" (generation 1: {self.first_fid:.4g})" if self.first_fid is not None else ""
         where = f"{self.chain!s:<20} generation {self.generation:>3}/{self.generations}"
         text = f"{where}  FID {self.fid:<9.4g}{against}  left {clock(self.left or 0)}"
-        return text + ("  made anew: files, code, params or inputs had changed" if anew else "")
+        return text + (f"  {anew}" if anew else "")
 
     def cells(self) -> dict[str, str]:
         """The chain's line of the display: what stands below each of HEADS."""
