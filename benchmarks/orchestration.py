@@ -44,10 +44,11 @@ def bare() -> None:
     from pipeline.experiment.chains import lengths
     from pipeline.experiment.machine import workers
     from pipeline.experiment.params import load
-    from pipeline.making.transactions import make_base, make_data
+    from pipeline.making.shared import make_shared
+    from pipeline.making.transactions import make_base
 
     params = load(Path("params.yaml"))
-    make_data(params)
+    make_shared(params)
     for seed in params.seeds:
         make_base(params, seed)
     wanted = lengths(params)
@@ -60,11 +61,11 @@ def bare() -> None:
 def bare_chain(arm: str, seed: int, generations: int) -> None:
     from pipeline.experiment.chains import Chain
     from pipeline.experiment.params import load
-    from pipeline.making.transactions import make_generation
+    from pipeline.making.transactions import make_whole
 
     params = load(Path("params.yaml"))
     for generation in range(1, generations + 1):
-        make_generation(params, Chain(arm, seed), generation)
+        make_whole(params, Chain(arm, seed), generation)
 
 
 def shorten(params: Path, generations: int) -> None:

@@ -24,7 +24,7 @@ def throughput(folder: Path) -> float:
     """How many generations a second were made."""
     steps = [row for rows in timings(folder) for row in rows if row["step"] != "track"]
     seconds = max(row["began"] + row["seconds"] for row in steps) - min(row["began"] for row in steps)
-    return sum(row["step"] == "evaluate" for row in steps) / seconds
+    return sum(row["step"] == "judge" for row in steps) / seconds
 
 
 def main() -> None:

@@ -16,15 +16,17 @@ from prefect.cache_policies import NO_CACHE
 from flows.server.outage import halted
 from flows.watching.announcements import Announcement, announce
 from pipeline.experiment.chains import Chain
-from pipeline.experiment.errors import RunFailed
+from pipeline.experiment.errors import Broken, RunFailed
 from pipeline.experiment.params import Params, load
 from pipeline.generation.job import Job
+from pipeline.generation.steps import conclude
 from pipeline.making.judgement import JUDGE, judge_generation
 from pipeline.making.transactions import run_step, transaction
 from pipeline.recipes.stages import GENERATION, JUDGED
 from pipeline.records.ledger import digests
 from pipeline.records.repository import Versions
 from pipeline.storage.clock import timed
+from pipeline.storage.files import Recording
 from pipeline.storage.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
 
@@ -63,43 +65,55 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             if remade:
                 make(versions, params, chain, number, partial(say, number))
                 made += 1
-            rejudged = remade or folder not in judged
-            if rejudged:
+            elif folder not in judged:
                 say(number, JUDGE)
-                judge(versions, params, chain, number)
+                judge(params, chain, number, _recorded(versions, folder, JUDGED))
+            rejudged = remade or folder not in judged
             anew = MADE_ANEW if remade and there else JUDGED_ANEW if rejudged and METRICS in there else ""
             say(number, made=rejudged, anew=anew)
     return made
 
 
 def make(versions: Versions, params: Params, chain: Chain, number: int, begins: Callable[[str], None]) -> None:
-    """One generation, step by step, and recorded; `begins` hears of each step."""
-    folder = Layout(params.experiment).generation(chain, number)
-    with transaction(params, chain, number, _recorded(versions, folder, GENERATION)) as job:
+    """One generation, step by step, judged, and recorded; `begins` hears of each step.
+
+    One that cannot be judged is recorded all the same, without its metrics: what it cost is not lost with a metric's mistake.
+    """
+    folder, broken = Layout(params.experiment).generation(chain, number), None
+    with transaction(params, chain, number, _recorded(versions, folder)) as job:
         for name in job.strategy.steps:
             begins(name)
             step_task(name)(job)
+        conclude(job)
+        begins(JUDGE)
+        try:
+            judge(params, chain, number, folder=job.work)
+        except Broken as error:
+            broken = error
+    if broken is not None:
+        raise broken
 
 
 @task(name=JUDGE, task_run_name="judge g{number}", cache_policy=NO_CACHE)
-def judge(versions: Versions, params: Params, chain: Chain, number: int) -> None:
-    """A generation's metrics and picture, recorded."""
-    folder = Layout(params.experiment).generation(chain, number)
-    judge_generation(params, chain, number, _recorded(versions, folder, JUDGED))
+def judge(params: Params, chain: Chain, number: int, recording: Recording | None = None, folder: Path | None = None) -> None:
+    """A generation's metrics and picture."""
+    judge_generation(params, chain, number, recording, folder)
 
 
 @contextmanager
-def _recorded(versions: Versions, folder: Path, stage: str) -> Iterator[None]:
+def _recorded(versions: Versions, folder: Path, stage: str | None = None) -> Iterator[None]:
+    """Record a stage of a generation, or both as far as they are there."""
     with versions.held():
         yield
-        commit(versions, folder, stage)
+        stage = stage or (None if (folder / METRICS).exists() else GENERATION)
+        commit(versions, folder, f"{folder / RECIPE}:{stage}" if stage else str(folder / RECIPE))
 
 
-@task(name="commit", task_run_name="commit {folder.name} {stage}", cache_policy=NO_CACHE)
-def commit(versions: Versions, folder: Path, stage: str) -> None:
-    """Record a stage of a generation in DVC."""
+@task(name="commit", task_run_name="commit {folder.name}", cache_policy=NO_CACHE)
+def commit(versions: Versions, folder: Path, target: str) -> None:
+    """Record a generation, or a stage of it, in DVC."""
     with timed(folder.parent, "commit", generation=int(folder.name[1:])):
-        versions.commit(f"{folder / RECIPE}:{stage}")
+        versions.commit(target)
 
 
 @cache

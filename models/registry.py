@@ -106,8 +106,9 @@ class Registry(MutableMapping[str, T]):
             raise ValueError(f"{self.where}: {name!r} is one of the program's own kinds: choose another name")
         if not (isinstance(settings, type) and issubclass(settings, Section)):
             raise TypeError(f"{self.where}: the settings of {name!r} must be a subclass of Section, got {settings!r}")
+        title = "".join(part.title() for part in name.split("-")) + "Settings"
         kind: Any = (Literal[name], self.default if name == self.default else ...)
-        whole: type[Section] = create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, kind=kind)
+        whole: type[Section] = create_model(title, __base__=settings, __doc__=settings.__doc__, kind=kind)
         self._entries[name] = Entry(value, whole, module)
 
     def _is_mine(self, module: str) -> bool:

@@ -42,7 +42,12 @@ class Finite:
 
     @classmethod
     def split(cls, samples: Labelled, n_real: int, n_held_out: int = 0) -> "Finite":
-        """`n_real` of the samples to train on, drawn the same way every time, and the others."""
+        """`n_real` of the samples to train on, drawn the same way every time, and the others. Raises ValueError for too few."""
+        if len(samples.values) - n_real - n_held_out < 2:
+            held_out = f", and {n_held_out} held out," if n_held_out else ""
+            raise ValueError(
+                f"{len(samples.values)} samples are too few: {n_real} to train on{held_out} leave none to report by"
+            )
         order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(samples.values))
         return cls(samples[order[:n_real]], samples[order[n_real:]], n_held_out)
 

@@ -16,7 +16,19 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, creat
 from models.diffusion.settings import SamplerSettings
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import Extension, extend
-from pipeline.experiment.kinds import DATASETS, EXTRACTORS, LOOPS, MOST, NETWORKS, SAMPLERS, STRATEGIES, Registry, Section
+from pipeline.experiment.kinds import (
+    DATASETS,
+    EXTRACTORS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MOST,
+    NETWORKS,
+    SAMPLERS,
+    STRATEGIES,
+    Registry,
+    Section,
+)
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.sections import (
     Arm,
@@ -215,6 +227,9 @@ def schema() -> str:
     whole = create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields).model_json_schema()
     arm = whole["$defs"]["Arm"]["properties"]
     arm["loop"]["enum"], arm["strategy"]["enum"] = list(LOOPS), list(STRATEGIES)
+    whole["$defs"]["HookCall"]["properties"]["name"]["enum"] = list(HOOKS)
+    metrics = [METRICS.entry(name).settings.model_json_schema() for name in METRICS]
+    whole["$defs"]["Evaluation"]["properties"]["metrics"]["items"] = {"anyOf": [{"enum": list(METRICS)}, *metrics]}
     return json.dumps(whole, indent=2)
 
 

@@ -67,7 +67,11 @@ def draw(
     first, blocks = start - start % size, []
     for place in range(first, stop, size):
         block = latents(seed, place, place + size, shape).to(device)
-        blocks.append(sampler(denoise, block, settings).cpu())
+        drawn = sampler(denoise, block, settings).cpu()
+        if drawn.shape != block.shape:
+            kind = kind_of(settings)
+            raise ArithmeticError(f"sampler.kind {kind} gives {list(drawn.shape)} for latents {list(block.shape)}")
+        blocks.append(drawn)
     samples: NDArray[np.float32] = torch.cat(blocks).numpy()[start - first : stop - first]
     if not np.isfinite(samples).all():
         raise FloatingPointError("a sample is not finite: the trajectories diverged (guidance, zeta or sigma_max is too large)")

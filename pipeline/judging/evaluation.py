@@ -1,5 +1,7 @@
 """The metrics of samples, and the floor: those of real samples, which is what finite numbers of them alone cost."""
 
+import math
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ class Judge:
             if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | {"extractor"})):
                 what = f"{', '.join(sorted(twice))}, which another one gives" if isinstance(given, dict) else repr(given)
                 raise ArithmeticError(f"metric {kind} gives {what}")
-            found |= given
+            found |= {name: _plain(f"metric {kind}: {name}", value) for name, value in given.items()}
         return found | {"extractor": self.reference.name}
 
     def fid(self, samples: Array) -> float:
@@ -85,6 +87,8 @@ class Judge:
     def _judged(self, samples: Array) -> Judged:
         source, extractor = self.reference.source, self.reference.extractor
         features, real = extractor.features(samples), extractor.features(self.reference.real(len(samples)))
+        if features.ndim != 2 or len(features) != len(samples):
+            raise ArithmeticError(f"extractor {self.reference.name} gives {list(features.shape)} for {len(samples)} samples")
         return Judged(
             samples=samples,
             features=features,
@@ -94,6 +98,17 @@ class Judge:
             training=source.training.values if isinstance(source, Finite) else None,
             classes=extractor.classes(features),
         )
+
+
+def _plain(what: str, value: Any) -> Any:
+    """A number, or a list of them, as JSON has it. Raises ArithmeticError for anything else, and for what is not finite."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(what, each) for each in value]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise ArithmeticError(f"{what} is {value!r} and no number")
+    if not math.isfinite(value):
+        raise ArithmeticError(f"{what} is {value}")
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def evaluate_samples(params: Params, samples: Array) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 
-from pipeline.experiment.chains import Chain, decisive
+from pipeline.experiment.chains import Chain, decisive, judging
 from pipeline.experiment.params import Params
 from pipeline.storage.files import write_text
 from pipeline.storage.layout import Layout
@@ -29,4 +29,4 @@ def failure(params: Params, chain: Chain) -> str | None:
 
 
 def _values(params: Params, chain: Chain) -> str:
-    return json.dumps(decisive(params, chain), sort_keys=True)
+    return json.dumps(decisive(params, chain) | judging(params), sort_keys=True)

@@ -22,17 +22,19 @@ JUDGE = "judge"
 
 def judge_real(params: Params, recording: Recording | None = None) -> None:
     """The real data: every metric's floor."""
-    layout, judge = Layout(params.experiment), _judge(params)
+    layout = Layout(params.experiment)
     with timed(layout.runs, "floor"), said_of("real data, judged"):
-        floors = judge.floors()
+        floors = _judge(params).floors()
     with recording or nullcontext():
         write_json(layout.facts, floors)
 
 
-def judge_generation(params: Params, chain: Chain, generation: int, recording: Recording | None = None) -> None:
-    """A generation's metrics and picture, from its samples."""
+def judge_generation(
+    params: Params, chain: Chain, generation: int, recording: Recording | None = None, folder: Path | None = None
+) -> None:
+    """A generation's metrics and picture, from its samples, beside them; `folder` is where they lie before it is done."""
     layout = Layout(params.experiment)
-    folder, where = layout.generation(chain, generation), f"{chain} generation {generation}, judged"
+    folder, where = folder or layout.generation(chain, generation), f"{chain} generation {generation}, judged"
     with timed(layout.chain(chain), JUDGE, generation=generation), said_of(where):
         metrics, picture = judged(params, chain, folder)
     with recording or nullcontext():

@@ -1,10 +1,12 @@
 """What all chains of an experiment need before they start: recipes, data, what judges, base models; made and recorded."""
 
 from collections.abc import Callable
+from functools import partial
 
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import Broken
 from pipeline.experiment.params import Params
+from pipeline.making.failures import note_failure
 from pipeline.making.judgement import judge_real
 from pipeline.making.shared import make_data, make_extractor
 from pipeline.making.transactions import make_base
@@ -34,9 +36,9 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
     """Make what is not current of recipes, data, extractor, floor and base models; with a remote, bring first what it has.
 
     Gives, by seed, why a base model could not be made: the chains of other seeds go on without it. Raises BadInput for a remote
-    that is not there.
+    that is not there, and Broken, which is noted for every chain, where data or what judges cannot be made.
     """
-    failures, layout = {}, Layout(params.experiment)
+    layout = Layout(params.experiment)
     with owned(layout.runs, wait=True):
         with versions.held():
             render(params, wanted)
@@ -44,25 +46,35 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
                 if not versions.stage_is_current(planned):
                     versions.commit(planned)
         Remote(versions, params).pull(wanted)
-
-        def make(name: str, act: Callable[[Recording], None]) -> None:
-            target = f"{layout.recipe}:{name}"
-            if name in stages.shared(params) and not versions.stage_is_current(target):
-                act(versions.recording(target))
-
-        seeds = list(dict.fromkeys(chain.seed for chain in wanted))
         renew_parts(versions, params)
-        for seed in seeds:
-            make(stages.data(seed), lambda recording, seed=seed: make_data(params, seed, recording))  # type: ignore[misc]
-        make(stages.EXTRACTOR, lambda recording: make_extractor(params, recording))
-        make(stages.JUDGED, lambda recording: judge_real(params, recording))
-        for seed in seeds:
-            this = params.fingerprint, seed
-            try:
-                if this not in _broken:
-                    make(stages.base(seed), lambda recording, seed=seed: make_base(params, seed, recording))  # type: ignore[misc]
-            except Broken as error:
-                _broken[this] = str(error)
-            if this in _broken:
-                failures[seed] = _broken[this]
+        try:
+            return _make(versions, params, list(dict.fromkeys(chain.seed for chain in wanted)))
+        except Broken as error:
+            for chain in wanted:
+                note_failure(params, chain, str(error))
+            raise
+
+
+def _make(versions: Versions, params: Params, seeds: list[int]) -> dict[int, str]:
+    """What all chains share, as far as it is not current."""
+    failures, recipe, needed = {}, Layout(params.experiment).recipe, stages.shared(params)
+
+    def make(name: str, act: Callable[[Recording], None]) -> None:
+        target = f"{recipe}:{name}"
+        if name in needed and not versions.stage_is_current(target):
+            act(versions.recording(target))
+
+    for seed in seeds:
+        make(stages.data(seed), partial(make_data, params, seed))
+    make(stages.EXTRACTOR, partial(make_extractor, params))
+    make(stages.JUDGED, partial(judge_real, params))
+    for seed in seeds:
+        this = params.fingerprint, seed
+        try:
+            if this not in _broken:
+                make(stages.base(seed), partial(make_base, params, seed))
+        except Broken as error:
+            _broken[this] = str(error)
+        if this in _broken:
+            failures[seed] = _broken[this]
     return failures

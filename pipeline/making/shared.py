@@ -2,11 +2,14 @@
 
 from contextlib import nullcontext
 
+import numpy as np
+
 from pipeline.data.source import dataset
 from pipeline.distance import extractor
 from pipeline.experiment import machine
 from pipeline.experiment.extensions import said_of
 from pipeline.experiment.params import Params
+from pipeline.experiment.sections import kind_of
 from pipeline.making.judgement import judge_real
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, staged, write_array
@@ -20,6 +23,12 @@ def make_data(params: Params, seed: int, recording: Recording | None = None) -> 
     with timed(layout.runs, "data", seed=seed), said_of(f"data of seed {seed}"):
         source = dataset(params)
         real, held_out = source.real(seed), source.held_out(seed)
+        kind = real.dtype, real.ndim
+        if len(real) != params.data.n_real or kind not in ((np.uint8, 4), (np.float32, 2)):
+            raise ArithmeticError(
+                f"data.kind {kind_of(params.data)} gives {real.dtype} {list(real.shape)} instead of n_real {params.data.n_real}"
+                " uint8 images [N, C, H, W] or float32 points [N, D]"
+            )
     with recording or nullcontext():
         write_array(layout.real(seed), real)
         if params.evaluation.selection:

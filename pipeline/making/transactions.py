@@ -36,9 +36,7 @@ def transaction(params: Params, chain: Chain, generation: int, recording: Record
     layout = Layout(params.experiment)
     layout.failure(chain).unlink(missing_ok=True)
     with staged(layout.generation(chain, generation), recording) as work:
-        job = Job(params, chain, generation, work)
-        yield job
-        steps.conclude(job)
+        yield Job(params, chain, generation, work)
     checkpoints.remove(work)
 
 
@@ -54,6 +52,7 @@ def make_generation(params: Params, chain: Chain, generation: int) -> None:
     with owned(Layout(params.experiment).chain(chain)), transaction(params, chain, generation) as job:
         for name in job.strategy.steps:
             run_step(job, name)
+        steps.conclude(job)
 
 
 def make_whole(params: Params, chain: Chain, generation: int) -> None:

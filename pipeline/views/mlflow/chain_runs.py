@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pipeline.analysis.rows import numbers
-from pipeline.experiment.chains import Chain, chains, decisive
+from pipeline.experiment.chains import Chain, chains, decisive, judging
 from pipeline.experiment.machine import resolved
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
@@ -129,7 +129,7 @@ class ChainTracker:
 
     @cached_property
     def _run(self) -> str:
-        facts = decisive(self.params, self.chain) | {"seed": self.chain.seed}
+        facts = decisive(self.params, self.chain) | judging(self.params) | {"seed": self.chain.seed}
         run = self.store.run(str(self.chain), digest(facts), _flat(facts), self.store.parent)
         self._log_real(run)
         return run

@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from prefect.task_runners import ProcessPoolTaskRunner
 
 from pipeline.experiment.params import load
 from pipeline.records import repository as versioning
@@ -40,11 +41,20 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
         "dvc.utils.serialize:parse_yaml_for_update",
         "dvc_data.hashfile.db:HashFileDB.check",
         "dvc_data.hashfile.tree:Tree.load",
+        "mlflow.store.db.utils:MAX_RETRY_COUNT",
+        "prefect.task_runners:ProcessPoolTaskRunner._forward_subprocess_messages",
+        "prefect.task_runners:ProcessPoolTaskRunner._stop_message_forwarding",
     ],
 )
-def test_dvc_has_the_names_beyond_its_public_ones_that_are_used(name):
+def test_the_libraries_have_the_names_beyond_their_public_ones_that_are_used(name):
     module, _, path = name.partition(":")
     found = import_module(module)
     for part in path.split("."):
-        assert hasattr(found, part), f"DVC has no {name} any more: pipeline/records was written for it"
+        assert hasattr(found, part), f"there is no {name} any more: search pipeline and flows for it"
         found = getattr(found, part)
+
+
+def test_prefects_process_pool_has_the_attributes_that_are_set():
+    pool = ProcessPoolTaskRunner(1)
+    for name in ("_executor", "_initializer", "_max_workers", "_subprocess_message_queue"):
+        assert hasattr(pool, name), f"there is no {name} any more: flows/pools/process_pool.py was written for it"
