@@ -11,7 +11,7 @@ from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
 from pipeline.experiment.chains import lengths
 from pipeline.experiment.errors import BadInput, exit_code
-from pipeline.experiment.params import load, schema
+from pipeline.experiment.params import UNREAD, load, schema
 from pipeline.experiment.sections import MAX_GENERATIONS
 from pipeline.storage.files import read_json, write_bytes
 from pipeline.storage.layout import METRICS, PARAMS, PRESETS, Layout
@@ -86,7 +86,7 @@ def _status(given: argparse.Namespace) -> None:
     from pipeline.making.preparation import renew_parts
     from pipeline.records.repository import Versions
 
-    params = load(Path(PARAMS))
+    params = load(Path(PARAMS), unread=UNREAD)
     layout = Layout(params.experiment)
     folders = {chain: [layout.generation(chain, t) for t in range(1, n + 1)] for chain, n in lengths(params).items()}
     for line in others(params, folders):
@@ -94,7 +94,9 @@ def _status(given: argparse.Namespace) -> None:
     versions = Versions(params)
     if os.access(layout.runs, os.W_OK):
         renew_parts(versions, params)
-    current = versions.current(folder for each in folders.values() for folder in each)
+    wanted = [folder for each in folders.values() for folder in each]
+    if (current := versions.current(wanted)) != set(wanted):
+        load(Path(PARAMS))  # what is not made yet may be wrong
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, each in folders.items():
         made = [folder for folder in each if (folder / METRICS).exists()]

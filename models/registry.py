@@ -73,6 +73,13 @@ class Registry(MutableMapping[str, T]):
             self._read(name.replace("-", "_"))
         return self._entries[name]
 
+    def module(self, name: str) -> str:
+        """The module that registers a kind; one of the program's own is not read for it. Raises KeyError."""
+        mine = f"{self.home}.{name.replace('-', '_')}"
+        if name not in self._entries and self._is_package and find_spec(mine) is not None:
+            return mine
+        return self.entry(name).module
+
     def __getitem__(self, name: str) -> T:
         return self.entry(name).value
 

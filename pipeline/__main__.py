@@ -14,7 +14,7 @@ from pipeline.storage.layout import PARAMS, Layout
 from pipeline.storage.ownership import owned
 
 ALONE = "plan", "chains", "report", stages.KINDS, stages.EXTRACTOR
-LIGHT = "data", stages.EXTRACTOR, stages.JUDGED
+LIGHT = "plan", "chains", "data", stages.KINDS, stages.EXTRACTOR, stages.JUDGED
 """Those that no network or sampler is made for."""
 OF_A_SEED = "data", "base"
 OF_A_GENERATION = stages.GENERATION, stages.JUDGED

@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.processes import stop_by_signals
 from flows.watching.progress import PLAIN, QUIET
 from pipeline.experiment.errors import GOES_ON, BadInput, RunFailed, in_a_line
-from pipeline.experiment.params import Params, load
+from pipeline.experiment.params import UNREAD, Params, load
 from pipeline.storage.layout import PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
 
@@ -19,7 +19,7 @@ from pipeline.storage.ownership import owned
 def run(given: argparse.Namespace) -> None:
     """Run the experiment of params.yaml, or say that all is current."""
     stop_by_signals()
-    params = load(Path(PARAMS))
+    params = load(Path(PARAMS), unread=UNREAD)  # what is current was checked when it was made
     from flows.plan import everything_current, select
     from pipeline.making.environments import others
     from pipeline.records.claims import claimed
@@ -36,6 +36,7 @@ def run(given: argparse.Namespace) -> None:
         return
     from flows.preflight import check_surroundings
 
+    params = load(Path(PARAMS))
     check_surroundings(params)
     for line in others(params, wanted):
         print(f"warning: {line}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """What of this machine is used: the device, how many chains run at once, and the threads of each."""
 
+import ctypes
 import os
 import sys
 from functools import cache
@@ -19,7 +20,7 @@ def device_of(params: Params) -> "torch.device":
     """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
     import torch
 
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = _cuda_devices()
     device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
     if device.type == "cuda" and (device.index or 0) >= found:
         raise BadInput(
@@ -36,17 +37,16 @@ def resolved(params: Params) -> dict[str, Any]:
 
 def environment(params: Params) -> dict[str, str]:
     """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
-    return {"environment": f"{device_of(params).type}, float32, torch {version('torch').partition('+')[0]}, 1 process"}
+    kind = device_of(params).type if params.device not in ("auto", "cpu") or _cuda_devices() else "cpu"
+    return {"environment": f"{kind}, float32, torch {version('torch').partition('+')[0]}, 1 process"}
 
 
 def device_pool(params: Params) -> list[str]:
     """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
     if params.device not in ("auto", "cuda"):
         return []
-    import torch
-
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = _cuda_devices()
     return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
 
 
@@ -79,6 +79,18 @@ def _fix(count: int, with_torch: bool) -> None:
 
         torch.set_num_threads(count)
         torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: a second or two
+
+
+def _cuda_devices() -> int:
+    """How many there are; where there is no driver, torch need not be asked, which takes two seconds to import."""
+    if "torch" not in sys.modules:
+        try:
+            ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        except OSError:
+            return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _cores() -> int:

@@ -77,6 +77,10 @@ class Params(Section):
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    def kind(self, section: str) -> str:
+        """The kind that a section names, read or not."""
+        return str(self._raw[section].get("kind", KINDED[section].default))
+
     @property
     def raw(self) -> dict[str, Any]:
         """The values as they are in the file, and as DVC reads them."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pipeline.experiment.chains import Chain, chains, check_arm, check_seed, lengths
 from pipeline.experiment.errors import BadInput, RunFailed
-from pipeline.experiment.params import Params, load
+from pipeline.experiment.params import Params
 from pipeline.recipes import stages
 from pipeline.storage.files import read_json, write_text
-from pipeline.storage.layout import PARAMS, RECIPE, RUNNER, Layout
+from pipeline.storage.layout import RECIPE, RUNNER, Layout
 from pipeline.storage.ownership import owner
 
 HEAD = "# rendered from params.yaml; changes here are overwritten\nstages:\n"
@@ -108,7 +108,7 @@ def chains_stage(params: Params) -> None:
 def check(path: Path, stage: str, params: Params) -> None:
     """Raise RunFailed where a recipe that DVC follows has not this stage, whose text fits params.yaml."""
     if stage not in _text(path):
-        render(load(Path(PARAMS)))
+        render(params)
         raise RunFailed(AGAIN)
 
 
@@ -122,7 +122,7 @@ def check_generation(params: Params, chain: Chain, generation: int) -> Path:
             f"generation: {generation} is not allowed: there is no {path} (self-consuming run or dvc repro writes it)"
         )
     if chain not in chains(params):
-        render(load(Path(PARAMS)))
+        render(params)
         raise RunFailed(AGAIN)
     return path
 

@@ -46,13 +46,13 @@ def of_extractor(params: Params) -> list[Use]:
 
 def of_base(params: Params) -> list[Use]:
     """What a base model is made by."""
-    return [(NETWORKS, kind_of(params.network))]
+    return [(NETWORKS, params.kind("network"))]
 
 
 def of_generation(params: Params, chain: Chain) -> list[Use]:
     """What a chain's generations are made by."""
     arm = params.arms[chain.arm]
-    uses: list[Use] = [*of_base(params), (SAMPLERS, kind_of(params.sampler))]
+    uses: list[Use] = [*of_base(params), (SAMPLERS, params.kind("sampler"))]
     uses += [(LOOPS, arm.loop), (STRATEGIES, arm.strategy)]
     if not _is_ours(STRATEGIES, arm.strategy):
         steps = STRATEGIES[arm.strategy].steps
@@ -77,7 +77,7 @@ def files_of(params: Params, uses: Iterable[Use]) -> list[str]:
     """The files that decide what the kinds do: the program's, parts of the user's, and what these read."""
     layout, found = Layout(params.experiment), list[str]()
     for registry, kind in uses:
-        module = registry.entry(kind).module
+        module = registry.module(kind)
         if extension := extension_of(module):
             whole = files([extension])[0]  # of a package, every file may use every other one
             found += [str(whole if whole.is_dir() else _place(layout, registry, kind)), *map(str, inputs_of(extension))]
@@ -88,7 +88,7 @@ def files_of(params: Params, uses: Iterable[Use]) -> list[str]:
 
 def extensions(params: Params) -> list[str]:
     """The user's files that kinds which the experiment uses are in."""
-    modules = {registry.entry(kind).module for registry, kind in _all(params)}
+    modules = {registry.module(kind) for registry, kind in _all(params)}
     used = dict.fromkeys(each for module in sorted(modules) if (each := extension_of(module)))
     return [str(path) for each in used if not (path := files([each])[0]).is_dir()]
 
@@ -109,9 +109,9 @@ def parts_are_current(params: Params) -> bool:
 def _parts(params: Params) -> dict[Path, str]:
     layout, parts = Layout(params.experiment), dict[Path, str]()
     for registry, kind in _all(params):
-        module = sys.modules[registry.entry(kind).module]
-        extension = extension_of(module.__name__)
+        extension = extension_of(registry.module(kind))
         if extension is not None and not files([extension])[0].is_dir():
+            module = sys.modules[registry.module(kind)]
             source = Path(str(module.__file__)).read_text(encoding="utf-8")
             parts[_place(layout, registry, kind)] = part(module, source, registry, kind)
     return parts
@@ -124,7 +124,7 @@ def _all(params: Params) -> Iterator[Use]:
 
 
 def _is_ours(registry: Registry[Any], kind: str) -> bool:
-    return extension_of(registry.entry(kind).module) is None
+    return extension_of(registry.module(kind)) is None
 
 
 def _place(layout: Layout, registry: Registry[Any], kind: str) -> Path:

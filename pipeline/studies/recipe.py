@@ -53,7 +53,7 @@ def recipe(study: Study) -> str:
 
 def _own(study: Study) -> str:
     """Where the study's own code lies: in two folders, for points and for pages, or in a file of the user's."""
-    module = STUDIES.entry(study.file.kind).module
+    module = STUDIES.module(study.file.kind)
     if extension := extension_of(module):
         return str(files([extension])[0])
     return f"{STUDIES_ROOM}/{{}}/{module.rpartition('.')[2]}"

@@ -120,3 +120,34 @@ def test_a_network_of_diffusers_is_a_network(tmp_path, monkeypatch):
     assert out.shape == images.shape
     again = fresh_denoiser(params, (1, 8, 8), seed=1).eval()
     assert torch.equal(again(images, torch.tensor([0.1, 1.0, 10.0])), out)
+
+
+RETURN = 'return {"ink": float('
+
+
+def failing(here: Project, when: str) -> int:
+    """Let the metric divide by zero; gives the line."""
+    text = (here.folder / KINDS).read_text().replace(RETURN, f"{RETURN}0 / (not {when}) + ")
+    (here.folder / KINDS).write_text(text)
+    return next(number for number, line in enumerate(text.splitlines(), 1) if when in line)
+
+
+def test_a_metric_that_fails_is_named_with_file_and_line_and_costs_no_training(own, tmp_path):
+    here = own.copy(tmp_path / "copy")
+    here.edit("generations: 2", "generations: 3")
+    text, note = (here.folder / KINDS).read_text(), here.folder / "runs/own/standard/seed0/failure.txt"
+    words = rf"division by zero \(examples/own_kinds.py, line {failing(here, 'len(judged.samples)')}\)"
+    assert re.search(f"real data, judged: .*{words}", here.run("flows.cli", "run", code=1))
+    assert re.search(words, note.read_text())
+    (here.folder / KINDS).write_text(text)
+    folder = "runs/own/standard/seed0/g003"
+    failing(here, f'__import__("pathlib").Path("{folder}.partial").exists()')
+    said = here.run("flows.cli", "run", code=1)
+    assert "standard/seed0 generation 3, judged: " in said
+    assert "sims/seed0           generation   3/3" in said
+    made = (here.folder / folder / "base.safetensors").stat().st_mtime_ns
+    assert not (here.folder / folder / "metrics.json").exists()
+    (here.folder / KINDS).write_text(text)
+    assert "standard/seed0       generation   3/3" in here.run("flows.cli", "run")
+    assert (here.folder / folder / "base.safetensors").stat().st_mtime_ns == made
+    assert "6 generations verified, 0 differences" in here.run("flows.cli", "verify")

@@ -38,7 +38,6 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
         "dvc.rwlock:RWLOCK_FILE",
         "dvc.rwlock:rwlock",
         "dvc.utils.serialize:dumps_yaml",
-        "dvc.utils.serialize:parse_yaml_for_update",
         "dvc_data.hashfile.db:HashFileDB.check",
         "dvc_data.hashfile.tree:Tree.load",
         "mlflow.store.db.utils:MAX_RETRY_COUNT",
