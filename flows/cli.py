@@ -83,7 +83,7 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 
 def _status(given: argparse.Namespace) -> None:
     from pipeline.making.environments import others
-    from pipeline.making.preparation import renew_parts
+    from pipeline.making.renewal import renew_parts
     from pipeline.records.repository import Versions
 
     params = load(Path(PARAMS), unread=UNREAD)

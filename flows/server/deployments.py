@@ -25,7 +25,7 @@ def serve_forever() -> None:
 
         from flows.loop import self_consuming
         from flows.study_flow import study
-        from pipeline.studies.bench.study import FOLDER
+        from pipeline.storage.layout import STUDY_FOLDER
         from pipeline.views.mlflow.store import curves
 
         arms: dict[str, str | None] = {**{arm: arm for arm in params.arms}, "compare": None}
@@ -35,7 +35,7 @@ def serve_forever() -> None:
         ]
         deployments += [
             cast(RunnerDeployment, study.to_deployment(path.parent.name, tags=["study"], parameters={"name": path.parent.name}))
-            for path in sorted(FOLDER.glob(f"*/{PARAMS}"))
+            for path in sorted(STUDY_FOLDER.glob(f"*/{PARAMS}"))
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
         print(f"curves   {curves()}", file=sys.stderr)

@@ -25,9 +25,9 @@ def run(given: argparse.Namespace) -> None:
     from pipeline.records.claims import claimed
     from pipeline.records.remote import push_all
     from pipeline.records.repository import Versions
-    from pipeline.studies.recipe import sweep
+    from pipeline.storage.leftovers import sweep_studies
 
-    sweep()
+    sweep_studies()
     wanted = select(params, given.arm, given.seed, given.generations)
     layout = Layout(params.experiment)
     if everything_current(params, wanted):

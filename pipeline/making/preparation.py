@@ -8,11 +8,11 @@ from pipeline.experiment.errors import Broken
 from pipeline.experiment.params import Params
 from pipeline.making.failures import note_failure
 from pipeline.making.judgement import judge_real
+from pipeline.making.renewal import renew_parts
 from pipeline.making.shared import make_data, make_extractor
 from pipeline.making.transactions import make_base
 from pipeline.recipes import stages
 from pipeline.recipes.rendering import PLANNED, render
-from pipeline.recipes.uses import parts_are_current, write_parts
 from pipeline.records.remote import Remote
 from pipeline.records.repository import Versions
 from pipeline.storage.files import Recording
@@ -21,15 +21,6 @@ from pipeline.storage.ownership import owned
 
 _broken: dict[tuple[str, int], str] = {}
 """Why a base model could not be made, by the params' fingerprint and the seed: this process does not try it again."""
-
-
-def renew_parts(versions: Versions, params: Params) -> None:
-    """Record the parts of the user's files as they are today, so that what depends on others is not stale."""
-    recipe = Layout(params.experiment).recipe
-    recorded = recipe.exists() and f"\n  {stages.KINDS}:\n" in recipe.read_text(encoding="utf-8")
-    target = f"{recipe}:{stages.KINDS}"
-    if recorded and not (parts_are_current(params) and versions.stage_is_current(target)):
-        write_parts(params, versions.recording(target))
 
 
 def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:

@@ -7,6 +7,8 @@ from pipeline.experiment.chains import Chain
 
 PARAMS = "params.yaml"
 PRESETS = "presets"
+STUDY_FOLDER = Path("studies")
+"""A folder for each study."""
 RECIPE = "dvc.yaml"
 LOCK = "dvc.lock"
 BASE = "base.safetensors"

@@ -1,4 +1,4 @@
-"""What processes leave half-made in a chain's folder when they are killed."""
+"""What processes leave behind when they are killed."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.experiment.errors import RunFailed
-from pipeline.storage.ownership import owned
+from pipeline.storage.layout import RECIPE, STUDY_FOLDER
+from pipeline.storage.ownership import owned, owner
 
 
 @contextmanager
@@ -23,3 +24,10 @@ def _clear(folder: Path) -> None:
     with suppress(RunFailed), owned(folder, nameless=True):
         for path in [*folder.glob("*.partial"), *folder.glob("g*/*.partial")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def sweep_studies() -> None:
+    """Remove the recipes of studies that nobody works on: those of runs that were killed, or written by `study --recipe`."""
+    for path in STUDY_FOLDER.glob(f"*/{RECIPE}"):
+        if owner(path.parent) is None:
+            path.unlink(missing_ok=True)

@@ -14,8 +14,7 @@ from pipeline.recipes.stages import GENERATION_CODE, JUDGING_CODE, PYTHON
 from pipeline.recipes.uses import files_of, of_generation, of_judging
 from pipeline.storage.files import write_text
 from pipeline.storage.layout import RECIPE
-from pipeline.storage.ownership import owner
-from pipeline.studies.bench.study import FOLDER, Study
+from pipeline.studies.bench.study import Study
 
 STUDIES_ROOM = "pipeline/studies"
 POINT_CODE = (*GENERATION_CODE, *JUDGING_CODE, "pipeline/analysis", f"{STUDIES_ROOM}/bench")
@@ -71,13 +70,6 @@ def rendered(study: Study) -> Iterator[None]:
         yield
     finally:
         (study.folder / RECIPE).unlink(missing_ok=True)
-
-
-def sweep() -> None:
-    """Remove the recipes of studies that nobody works on: those of runs that were killed, or written by `study --recipe`."""
-    for path in FOLDER.glob(f"*/{RECIPE}"):
-        if owner(path.parent) is None:
-            path.unlink(missing_ok=True)
 
 
 def render(study: Study) -> None:

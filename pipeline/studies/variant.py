@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import write_text
-from pipeline.storage.layout import PARAMS, PRESETS
-from pipeline.studies.bench.study import FOLDER, load_study
+from pipeline.storage.layout import PARAMS, PRESETS, STUDY_FOLDER
+from pipeline.studies.bench.study import load_study
 from pipeline.studies.kind import kind_of
 
 
@@ -19,7 +19,7 @@ def variant(name: str, preset: str | None) -> str:
     if preset not in there:
         raise BadInput(f"preset: {preset!r} is not allowed: one of {', '.join(there)}")
     other = f"{name}-{preset}"
-    path = FOLDER / other / PARAMS
+    path = STUDY_FOLDER / other / PARAMS
     if path.exists():
         return other
     text = (study.folder / PARAMS).read_text(encoding="utf-8")

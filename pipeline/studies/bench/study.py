@@ -31,9 +31,8 @@ from pipeline.generation.job import Job, draw
 from pipeline.judging.evaluation import fid
 from pipeline.making.shared import make_shared
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.layout import PARAMS, PRESETS, Layout
+from pipeline.storage.layout import PARAMS, PRESETS, STUDY_FOLDER, Layout
 
-FOLDER = Path("studies")
 PLAIN = "plain"
 """An arm that every study's params have."""
 Value = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)] | str
@@ -105,7 +104,7 @@ class Study:
     @property
     def folder(self) -> Path:
         """Where its params, recipe and points lie."""
-        return FOLDER / self.name
+        return STUDY_FOLDER / self.name
 
     @property
     def preset(self) -> Path:
@@ -156,10 +155,10 @@ def key(at: dict[str, Any]) -> str:
 
 def load_study(name: str) -> Study:
     """Read a study's file. Raises BadInput."""
-    there = sorted(path.parent.name for path in FOLDER.glob(f"*/{PARAMS}"))
+    there = sorted(path.parent.name for path in STUDY_FOLDER.glob(f"*/{PARAMS}"))
     if name not in there:
         raise BadInput(f"study: {name!r} is not allowed: one of {', '.join(there)}")
-    path = FOLDER / name / PARAMS
+    path = STUDY_FOLDER / name / PARAMS
     try:
         study = Study(name, StudyFile.model_validate(read_mapping(path)))
     except ValidationError as error:

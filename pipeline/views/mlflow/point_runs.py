@@ -5,7 +5,8 @@ from typing import Any
 from pipeline.analysis.rows import numbers
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import read_json
-from pipeline.studies.bench.study import FOLDER, Study, key, load_study
+from pipeline.storage.layout import STUDY_FOLDER
+from pipeline.studies.bench.study import Study, key, load_study
 from pipeline.views.mlflow.store import Store, digest, log, written
 
 WHOLE = "self_consuming.whole"
@@ -42,7 +43,7 @@ class PointTracker:
 def rebuild() -> int:
     """Write whatever MLflow lacks of the studies' points; gives their number. Raises RunFailed where it cannot be written."""
     made = 0
-    for folder in sorted(path.parent for path in FOLDER.glob("*/points")):
+    for folder in sorted(path.parent for path in STUDY_FOLDER.glob("*/points")):
         try:
             study = load_study(folder.name)
         except BadInput as error:
