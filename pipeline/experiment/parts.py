@@ -11,6 +11,9 @@ from typing import Any
 
 from pipeline.experiment.kinds import Registry
 
+OURS, EVERYBODYS = ("models.", "pipeline."), ("pipeline.data.", "pipeline.experiment.")
+"""The program's modules, and those that every stage depends on."""
+
 
 def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) -> str:
     """The statements of the module's source that make the kind, in their order; all where none is seen to register it."""
@@ -29,6 +32,12 @@ def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) ->
         taken |= {id(each) for each in found}
         waiting += found
     return "\n\n".join(ast.unparse(each) for each in statements if id(each) in taken) + "\n"
+
+
+def imported(text: str) -> list[str]:
+    """The program's modules that a part imports from, but those that every stage depends on."""
+    found = [each.module or "" for each in ast.walk(ast.parse(text)) if isinstance(each, ast.ImportFrom)]
+    return [name for name in dict.fromkeys(found) if name.startswith(OURS) and not name.startswith(EVERYBODYS)]
 
 
 def _single(statement: ast.stmt) -> list[ast.stmt]:

@@ -33,9 +33,9 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
     with owned(layout.runs, wait=True):
         with versions.held():
             render(params, wanted)
-            for planned in PLANNED:
-                if not versions.stage_is_current(planned):
-                    versions.commit(planned)
+        for planned in PLANNED:
+            if not versions.stage_is_current(planned):
+                versions.commit(planned)
         Remote(versions, params).pull(wanted)
         renew_parts(versions, params)
         try:

@@ -6,6 +6,7 @@ as a file under `runs/EXPERIMENT/kinds`, made by the stage `kinds` from the user
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from pipeline.experiment.kinds import (
     LOOPS,
     METRICS,
     NETWORKS,
+    REGISTRIES,
     SAMPLERS,
     STEPS,
     STRATEGIES,
     Registry,
 )
 from pipeline.experiment.params import Params
-from pipeline.experiment.parts import part
+from pipeline.experiment.parts import imported, part
 from pipeline.experiment.sections import kind_of
 from pipeline.storage.files import Recording, staged, write_text
 from pipeline.storage.layout import Layout
@@ -80,7 +82,8 @@ def files_of(params: Params, uses: Iterable[Use]) -> list[str]:
         module = registry.module(kind)
         if extension := extension_of(module):
             whole = files([extension])[0]  # of a package, every file may use every other one
-            found += [str(whole if whole.is_dir() else _place(layout, registry, kind)), *map(str, inputs_of(extension))]
+            found += [str(whole)] if whole.is_dir() else [str(_place(layout, registry, kind)), *_imports(registry, kind)]
+            found += map(str, inputs_of(extension))
         elif module != registry.home:  # which is in a folder that the stage depends on
             found.append(f"{module.replace('.', '/')}.py")
     return list(dict.fromkeys(found))
@@ -111,10 +114,26 @@ def _parts(params: Params) -> dict[Path, str]:
     for registry, kind in _all(params):
         extension = extension_of(registry.module(kind))
         if extension is not None and not files([extension])[0].is_dir():
-            module = sys.modules[registry.module(kind)]
-            source = Path(str(module.__file__)).read_text(encoding="utf-8")
-            parts[_place(layout, registry, kind)] = part(module, source, registry, kind)
+            parts[_place(layout, registry, kind)] = _part(registry, kind)
     return parts
+
+
+def _part(registry: Registry[Any], kind: str) -> str:
+    module = registry.module(kind)
+    return _found(module, Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8"), registry.what, kind)
+
+
+@lru_cache(maxsize=256)
+def _found(module: str, source: str, what: str, kind: str) -> str:
+    """The part, looked for once for each version of the file."""
+    registry = next(each for each in REGISTRIES if each.what == what)
+    return part(sys.modules[module], source, registry, kind)
+
+
+def _imports(registry: Registry[Any], kind: str) -> list[str]:
+    """The program's files that a kind of the user's own imports from."""
+    paths = [Path(f"{name.replace('.', '/')}.py") for name in imported(_part(registry, kind))]
+    return [str(path) for path in paths if path.is_file()]
 
 
 def _all(params: Params) -> Iterator[Use]:

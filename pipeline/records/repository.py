@@ -167,7 +167,10 @@ class Versions:
         except Exception:  # a lock that was cut can break DVC anywhere
             if not drop_damaged_locks():
                 raise
-            self._repo = self._open()
+            if self._holds:  # another repository would wait for this one's lock
+                self._repo._reset()
+            else:
+                self._repo = self._open()
             return self._status(targets)
         return stale
 
