@@ -21,7 +21,7 @@ endif
 	$(BIN)/self-consuming run
 
 test: $(READY) browser
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not timed"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed"
 	$(BIN)/python -m pytest -m timed
 
 browser: # for the tests of the report's page, which are skipped without it
