@@ -2,15 +2,16 @@
 
 from pipeline.data.finite import Finite
 from pipeline.data.truth import Points
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import DATASETS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 
 
 def dataset(params: Params) -> Points | Finite:
-    """Points of a known truth, or a finite set. Raises TypeError for a kind of the user's own that gives neither."""
+    """Points of a known truth, or a finite set. Raises BadInput for a kind of the user's own that gives neither."""
     kind = kind_of(params.data)
     source = DATASETS[kind](params.data, params.evaluation.selection or 0)
     if not isinstance(source, Points | Finite):
-        raise TypeError(f"data.kind {kind} gives {type(source).__name__} instead of Points or Finite")
+        raise BadInput(f"data.kind {kind} gives {type(source).__name__} instead of Points or Finite")
     return source

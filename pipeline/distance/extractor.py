@@ -12,6 +12,7 @@ from pipeline.data.samples import Array
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats, frechet, moments
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
@@ -90,9 +91,9 @@ class Reference:
 
 
 def made(params: Params, source: Points | Finite) -> Extractor:
-    """The extractor that params.yaml names. Raises TypeError for one of the user's own that is none."""
+    """The extractor that params.yaml names. Raises BadInput for one of the user's own that is none."""
     settings = params.evaluation.extractor
     extractor = EXTRACTORS[kind_of(settings)](settings, source)
     if not isinstance(extractor, Extractor):
-        raise TypeError(f"evaluation.extractor {kind_of(settings)} is {type(extractor).__name__}, which is no Extractor")
+        raise BadInput(f"evaluation.extractor {kind_of(settings)} is {type(extractor).__name__}, which is no Extractor")
     return extractor

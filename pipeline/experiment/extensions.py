@@ -28,6 +28,8 @@ INPUTS = "inputs"
 
 _loaded: dict[str, dict[Path, str]] = {}
 """The digest of each extension's files as this process has run it."""
+_places: set[Path] = set()
+"""Where they lie, wherever this process works."""
 _modules: dict[str, str] = {}
 """Each extension by its module's name."""
 
@@ -63,11 +65,14 @@ def extend(extensions: Any, root: Path) -> None:
             continue
         module = _run(extension, root)
         inputs = getattr(module, INPUTS, [])
+        if not isinstance(inputs, list | tuple) or not all(isinstance(path, str) for path in inputs):
+            raise BadInput(f"extensions: {extension}: inputs: {inputs!r} is not allowed: it must be a list of paths")
         read = [Path(path) for path in inputs]
         for path in read:
             if not (root / path).exists():
                 raise BadInput(f"extensions: {extension}: inputs: there is no file {str(path)!r}")
         _loaded[extension] = {path: _digest(root / path) for path in (_place(extension, module), *read)}
+        _places.add((root / _place(extension, module)).resolve())
         _modules[module.__name__] = extension
 
 
@@ -76,7 +81,7 @@ def said_of(where: str) -> Iterator[None]:
     """Turn numbers that break, and errors in the user's own code, into Broken, which says where."""
     try:
         yield
-    except ArithmeticError as error:
+    except (ArithmeticError, NotImplementedError) as error:
         raise Broken(f"{where}: {error}{_place_of(error)}") from error
     except Exception as error:
         if not (place := _place_of(error)):
@@ -86,11 +91,10 @@ def said_of(where: str) -> Iterator[None]:
 
 def _place_of(error: BaseException) -> str:
     """Where in an extension an error comes from, as " (FILE, line N)"; nothing where it comes from elsewhere."""
-    mine = {path.resolve() for paths in _loaded.values() for path in paths}
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if any(Path(frame.filename).resolve().is_relative_to(each) for each in mine)
+        if any(Path(frame.filename).resolve().is_relative_to(each) for each in _places)
     ]
     return f" ({_short(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
 

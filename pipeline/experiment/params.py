@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, create_model, model_validator
 
@@ -30,6 +30,7 @@ from pipeline.experiment.kinds import (
     Section,
 )
 from pipeline.experiment.mapping import read_mapping
+from pipeline.experiment.messages import said, short
 from pipeline.experiment.sections import (
     Arm,
     Auxiliary,
@@ -181,11 +182,7 @@ def parse(raw: dict[str, Any], source: str = "params", unread: Collection[str] =
     try:
         params = model.model_validate(raw)
     except ValidationError as error:
-        errors: list[Any] = sorted(error.errors(include_url=False), key=_rank)
-        same = [each for each in errors if _key(each) == _key(errors[0])]
-        same = [each for each in same if _rank(each) == _rank(same[0])]
-        others = len([each for each in errors if _key(each) != _key(errors[0])])
-        raise BadInput(f"{source}: {_describe(same, model)}{f' (and {others} more)' * (others > 0)}") from None
+        raise BadInput(f"{source}: {said(error, model)}") from None
     params._raw = deepcopy(raw)
     return params
 
@@ -220,7 +217,7 @@ def _settings(section: Mapping[str, Any], key: str, registry: Registry[Any], sou
         raise BadInput(f"{source}: {key}.kind: is missing; it is needed (self-consuming kinds says what is allowed)")
     if kind not in registry:
         allowed = ", ".join(repr(name) for name in registry)
-        raise BadInput(f"{source}: {registry.where}: {_short(kind)} is not allowed: one of {allowed}")
+        raise BadInput(f"{source}: {registry.where}: {short(kind)} is not allowed: one of {allowed}")
     return registry.entry(kind).settings
 
 
@@ -240,64 +237,3 @@ def schema() -> str:
 def _any_of(registry: Registry[Any]) -> Any:
     """The settings of all kinds."""
     return Union[tuple(registry.entry(name).settings for name in registry)]  # noqa: UP007 (they are known only now)
-
-
-BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule"
-"""Pydantic's own words for the branches of a union, which are no keys of the file."""
-
-
-def _rank(error: Any) -> int:
-    """An unknown key comes first, and last that a section is no number, where it could have been one."""
-    return 0 if error["type"] == "extra_forbidden" else 2 if isinstance(error["input"], dict) and "int" in error["type"] else 1
-
-
-def _key(error: Any) -> str:
-    """The dotted key that an error is about, without pydantic's own words for the branches of a union."""
-    parts = list(error["loc"])
-    names = [str(part) for part in parts if part not in BRANCHES and "(" not in str(part)]
-    return ".".join(name if name.isprintable() else repr(name) for name in names)
-
-
-def _describe(errors: list[Any], model: type[Params]) -> str:
-    """One line about the errors of one key: the branches of a union each give one."""
-    error, key = errors[0], _key(errors[0])
-    kind, value = error["type"], error["input"]
-    if kind == "missing":
-        return f"{key}: is missing; it is needed (self-consuming schema says what is allowed)"
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key (value {_short(value)}); allowed are {_allowed(error['loc'], model)}"
-    if kind == "value_error":
-        return f"{key + ': ' if key else ''}{error['ctx']['error']}"
-    allowed = " or ".join(f"{each['msg'][0].lower()}{each['msg'][1:]}" for each in errors)
-    return f"{key}: {_short(value)} is not allowed: {allowed}"
-
-
-def _allowed(where: tuple[Any, ...], model: type[Params]) -> str:
-    """The keys of the section in which an unknown key stands, found along the error's way."""
-    sections: list[type[Section]] = [model]
-    parts = iter(where[:-1])
-    for part in parts:
-        known = [section for section in sections if part in section.model_fields]
-        if known:
-            annotation = known[0].model_fields[part].annotation
-            sections = _sections_in(annotation)
-            if get_origin(annotation) is dict:
-                next(parts)  # a name that the user has given
-        else:  # pydantic's word for the branch of a union: the class's name in a longer text
-            sections = [each for each in sections if each.__name__ in part]
-    return ", ".join(sorted(sections[0].model_fields, key=lambda name: name != "kind"))
-
-
-def _sections_in(annotation: Any) -> list[type[Section]]:
-    """The sections that a field may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections_in(part)]
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number of so many digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."

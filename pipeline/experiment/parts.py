@@ -13,6 +13,9 @@ from pipeline.experiment.kinds import Registry
 
 OURS, EVERYBODYS = ("models.", "pipeline."), ("pipeline.data.", "pipeline.experiment.")
 """The program's modules, and those that every stage depends on."""
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+NAMING = *DEFINITIONS, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign
+"""Statements that do no more than give names; others may do anything, and belong to every part."""
 
 
 def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) -> str:
@@ -23,7 +26,7 @@ def part(module: ModuleType, source: str, registry: Registry[Any], kind: str) ->
     if not own:
         return source
     bound = {id(each): _bound(each) for each in statements}
-    loose = [each for each in statements if not bound[id(each)] and not registered[id(each)]]
+    loose = [each for each in statements if not registered[id(each)] and not (bound[id(each)] and isinstance(each, NAMING))]
     taken = {id(each) for each in (*own, *loose)}
     waiting = [*own, *loose]
     while waiting:
@@ -50,7 +53,11 @@ def _single(statement: ast.stmt) -> list[ast.stmt]:
 
 
 def _registers(statement: ast.stmt, module: ModuleType) -> Iterator[tuple[Any, str]]:
-    """The registries and kinds of `@REGISTRY.register("kind", ...)` and `REGISTRY["kind"] = ...`."""
+    """The registries and kinds of `@REGISTRY.register("kind", ...)` and `REGISTRY["kind"] = ...`; no other tables."""
+    yield from (found for found in _entered(statement, module) if isinstance(found[0], Registry))
+
+
+def _entered(statement: ast.stmt, module: ModuleType) -> Iterator[tuple[Any, str]]:
     for call in getattr(statement, "decorator_list", []):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "register":
             first = call.args[0] if call.args else None
@@ -70,7 +77,7 @@ def _value(expression: ast.expr, module: ModuleType) -> Any:
 
 def _bound(statement: ast.stmt) -> set[str]:
     """The names of the module that a statement gives."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(statement, DEFINITIONS):
         return {statement.name}
     names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     for node in ast.walk(statement):

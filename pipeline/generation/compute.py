@@ -10,6 +10,7 @@ from torch import nn
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.latents import latents
 from models.diffusion.training import Budget
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import NETWORKS, SAMPLERS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Training, kind_of
@@ -24,7 +25,7 @@ def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoise
         torch.manual_seed(seed)
         network = NETWORKS[kind](shape, params.network)
     if not isinstance(network, nn.Module):
-        raise TypeError(f"network.kind {kind} gives {type(network).__name__} instead of a torch module")
+        raise BadInput(f"network.kind {kind} gives {type(network).__name__} instead of a torch module")
     return Denoiser(network, params.noise.sigma_data)
 
 

@@ -12,6 +12,7 @@ from pipeline.data.samples import Array
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.experiment.chains import Chain, remembered
+from pipeline.experiment.extensions import said_of
 from pipeline.experiment.kinds import HOOKS, LOOPS, STEPS
 from pipeline.experiment.machine import device_of, environment
 from pipeline.experiment.params import Params
@@ -106,7 +107,8 @@ def merged_sample(job: Job) -> None:
 
 def conclude(job: Job) -> None:
     """Write down, after the last step, what was chosen, what the generation cost, and what it was made with."""
-    write_json(job.work / MADE, _facts(job))
+    with said_of(f"{job.chain} generation {job.generation}, what it cost"):
+        write_json(job.work / MADE, _facts(job))
     (job.work / CHOICE).unlink(missing_ok=True)
 
 

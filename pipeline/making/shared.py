@@ -37,9 +37,10 @@ def make_data(params: Params, seed: int, recording: Recording | None = None) -> 
 
 def make_extractor(params: Params, recording: Recording | None = None) -> None:
     """The files of an extractor that has any."""
-    layout, made = Layout(params.experiment), extractor.made(params, dataset(params))
-    machine.fix(params)
+    layout = Layout(params.experiment)
     with timed(layout.runs, "extractor"), said_of("extractor"), staged(layout.extractor, recording) as work:
+        made = extractor.made(params, dataset(params))
+        machine.fix(params)  # by now all libraries that compute are there
         made.fit(work)
 
 

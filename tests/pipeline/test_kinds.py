@@ -90,6 +90,14 @@ def test_a_part_changes_with_what_it_refers_to_and_not_with_comments_or_others(m
         assert (part(module, text, NETWORKS, "mine") != part(module, SOURCE, NETWORKS, "mine")) == network
 
 
+def test_what_is_done_to_a_table_of_ones_own_is_in_every_part(module):
+    for done in ("TABLE['x'] = 1", "TABLE.update(x=1)", "for name in 'ab':\n    TABLE[name] = 1", "if WEIGHT:\n    TABLE = {}"):
+        text = f"TABLE = {{}}\n{SOURCE}\n{done}\n"
+        module.TABLE = {}
+        for registry in (METRICS, NETWORKS):
+            assert done.partition("\n")[0] in part(module, text, registry, "mine"), done
+
+
 def test_a_kind_that_nothing_in_the_file_is_seen_to_register_is_the_whole_file(module):
     text = "for name in ('a', 'b'):\n    METRICS[name] = len\n"
     assert part(module, text, METRICS, "a") == text

@@ -22,7 +22,7 @@ from models.diffusion.denoiser import Denoise
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.extensions import extend, inputs_of
+from pipeline.experiment.extensions import extend, inputs_of, said_of
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.params import Params, parse
 from pipeline.experiment.sections import Section, Seed
@@ -187,7 +187,8 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n")}
-        rows = [floor | row for row in point(Bench(params, settings, at))]
+        with said_of(f"{study.name} {key(at)}"):
+            rows = [floor | row for row in point(Bench(params, settings, at))]
     write_json(study.path(at), rows)
 
 
