@@ -22,8 +22,8 @@ from models.diffusion.denoiser import Denoise
 from models.diffusion.embedding import NoiseEmbedding
 from models.diffusion.schedule import karras_sigmas
 from models.diffusion.settings import SamplerSettings
-from pipeline.data.finite import Finite, Labelled
-from pipeline.data.samples import Array
+from pipeline.data.finite import Finite
+from pipeline.data.samples import Array, Labelled
 from pipeline.distance.extractor import Extractor
 from pipeline.experiment.kinds import DATASETS, EXTRACTORS, METRICS, NETWORKS, SAMPLERS, STUDIES, Count, Positive, Section
 from pipeline.experiment.sections import DataSettings, ExtractorSettings, Seed

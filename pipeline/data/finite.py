@@ -1,34 +1,13 @@
 """A finite set of real samples, of which some are trained on and others are to report by."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.data.samples import Array
+from pipeline.data.samples import Array, Labelled
 
 SPLIT_SEED = 20240829
 """The split into training and reference is fixed: it is no part of an experiment's randomness."""
 MIN_REFERENCE = 150
 """How many must be left to report by."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Samples [N, ...], float32 points or uint8 images, with their class labels [N], where they have any."""
-
-    values: Array
-    labels: NDArray[np.int64] | None = None
-
-    @property
-    def classes(self) -> NDArray[np.int64]:
-        """The labels. Raises ValueError where there are none."""
-        if self.labels is None:
-            raise ValueError("this data set has no labels")
-        return self.labels
-
-    def __getitem__(self, part: slice | NDArray[np.int64]) -> "Labelled":
-        return Labelled(self.values[part], None if self.labels is None else self.labels[part])
 
 
 class Finite:

@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pipeline.data.finite import MIN_REFERENCE, Finite, Labelled
+from pipeline.data.finite import MIN_REFERENCE, Finite
+from pipeline.data.samples import Labelled
 from pipeline.experiment.kinds import DATASETS
 from pipeline.experiment.sections import DataSettings
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.data.finite import Finite, Labelled
-from pipeline.data.samples import Array, decode
+from pipeline.data.finite import Finite
+from pipeline.data.samples import Array, Labelled, decode
 from pipeline.data.truth import Points
 from pipeline.distance.extractor import Extractor
 from pipeline.experiment.kinds import EXTRACTORS
