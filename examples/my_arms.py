@@ -5,21 +5,19 @@ arms:
   mine: {loop: every-second, strategy: narrowed, hook: {name: towards-the-mean, strength: 0.1}}
 """
 
-import numpy as np
-
 from models.diffusion.guidance import scaled
+from pipeline.data.samples import Pool, joined
 from pipeline.experiment.kinds import HOOKS, LOOPS, STEPS, STRATEGIES
 from pipeline.generation.hooks import Array, Context
-from pipeline.generation.job import Job, draw, load_model
+from pipeline.generation.job import Job, load_model, write_drawn
 from pipeline.generation.loops import Loop, Sources
 from pipeline.generation.strategies import Strategy
-from pipeline.storage.files import write_array
 from pipeline.storage.layout import BASE, SYNTHETIC
 
 
-def every_second(sources: Sources) -> Array:
+def every_second(sources: Sources) -> Pool:
     """A loop: the real set, and every second sample of the generations that it remembers."""
-    return np.concatenate([sources.real, *(samples[::2] for samples in sources.history)])
+    return joined([sources.real, *(samples[::2] for samples in sources.history)])
 
 
 def towards_the_mean(candidates: Array, context: Context) -> Array:
@@ -31,7 +29,7 @@ def towards_the_mean(candidates: Array, context: Context) -> Array:
 def narrow_sample(job: Job) -> None:
     """A step: sample with the score scaled by 1.05. It reads and writes files in the job's folder, and has a Prefect task."""
     narrowed = scaled(load_model(job, BASE), 1.05)
-    write_array(job.work / SYNTHETIC, draw(job, narrowed, "synthetic", job.n_output))
+    write_drawn(job, narrowed, "synthetic", job.n_output, SYNTHETIC)
 
 
 LOOPS["every-second"] = Loop(every_second)

@@ -6,8 +6,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-Denoise = Callable[[Tensor, Tensor], Tensor]
-"""(x [B, ...], sigma [] or [B]) -> x0 [B, ...]: what samplers and guidance work on."""
+from models.diffusion.arithmetic import EXACT, Arithmetic
+
+Conditions = dict[str, Tensor]
+"""What a network takes beside input and noise level: `class_labels` [B, K] one-hot, `augment_labels` [B, 9]."""
+Denoise = Callable[..., Tensor]
+"""(x [B, ...], sigma [] or [B], class_labels [B, K] where the network takes any) -> x0 [B, ...]: what guidance works on.
+
+Samplers know no labels: theirs are bound before (`labelled`).
+"""
 
 
 class Preconditioning(NamedTuple):
@@ -36,17 +43,39 @@ def over(scale: Tensor, x: Tensor) -> Tensor:
 
 
 class Denoiser(nn.Module):
-    """D(x; sigma) = c_skip x + c_out F(c_in x, c_noise) (EDM Eq. 7)."""
+    """D(x; sigma) = c_skip x + c_out F(c_in x, c_noise) (EDM Eq. 7), with the network F in the given arithmetic."""
 
-    def __init__(self, network: nn.Module, sigma_data: float) -> None:
+    def __init__(self, network: nn.Module, sigma_data: float, arithmetic: Arithmetic = EXACT) -> None:
         super().__init__()
         self.network = network
         self.sigma_data = sigma_data
+        self.arithmetic = arithmetic
 
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """x [B, ...], sigma a scalar or [B] -> the denoised x0, of x's shape."""
+    def raw(self, x: Tensor, c_noise: Tensor, conditions: Conditions) -> Tensor:
+        """F(x [B, ...], c_noise [B]) as float32, with the conditions that the network takes."""
+        with self.arithmetic.on(x.device):
+            output: Tensor = self.network(x, c_noise, **conditions)
+        return output.float()
+
+    def forward(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        """x [B, ...], sigma a scalar or [B], labels [B, K] one-hot -> the denoised x0, of x's shape."""
         c = preconditioning(sigma.reshape(-1).expand(len(x)), self.sigma_data)
-        return over(c.c_skip, x) * x + over(c.c_out, x) * self.network(over(c.c_in, x) * x, c.c_noise)
+        conditions = {} if class_labels is None else {"class_labels": class_labels}
+        return over(c.c_skip, x) * x + over(c.c_out, x) * self.raw(over(c.c_in, x) * x, c.c_noise, conditions)
+
+    def ready(self, device: torch.device) -> "Denoiser":
+        """The same, on a device and laid out to be evaluated often; compiled where its arithmetic says so."""
+        self.to(device)
+        if device.type == "cuda":
+            self.to(memory_format=torch.channels_last)
+        if self.arithmetic.compile:
+            self.network.compile()
+        return self
+
+
+def labelled(denoise: Denoise, class_labels: Tensor | None) -> Denoise:
+    """A denoiser with the labels [B, K] of a batch; the denoiser itself where there are none."""
+    return denoise if class_labels is None else lambda x, sigma: denoise(x, sigma, class_labels)
 
 
 def regression(y: Tensor, noise: Tensor, sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor, Tensor]:

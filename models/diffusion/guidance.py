@@ -17,8 +17,8 @@ def sims(base: Denoise, auxiliary: Denoise, w: float) -> Denoise:
     if w == 0:
         return base
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        return (1 + w) * base(x, sigma) - w * auxiliary(x, sigma)
+    def denoise(x: Tensor, sigma: Tensor, *labels: Tensor) -> Tensor:
+        return (1 + w) * base(x, sigma, *labels) - w * auxiliary(x, sigma, *labels)
 
     return denoise
 
@@ -45,7 +45,7 @@ def scaled(denoise: Denoise, zeta: float) -> Denoise:
     if zeta == 1:
         return denoise
 
-    def biased(x: Tensor, sigma: Tensor) -> Tensor:
-        return x + zeta * (denoise(x, sigma) - x)
+    def biased(x: Tensor, sigma: Tensor, *labels: Tensor) -> Tensor:
+        return x + zeta * (denoise(x, sigma, *labels) - x)
 
     return biased

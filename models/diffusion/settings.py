@@ -1,5 +1,7 @@
 """The settings that all samplers have. Imports nothing heavy, so that params can be checked at once."""
 
+from typing import ClassVar
+
 from models.registry import Count, Positive, Section
 
 
@@ -8,6 +10,8 @@ class SamplerSettings(Section):
 
     zeta: Positive
     block: Count
+    draws_noise: ClassVar[bool] = False
+    """Whether the sampler takes a fourth argument, `noise`: (step) -> unit Gaussian noise [B, ...]."""
 
     @property
     def evaluations(self) -> int:

@@ -1,20 +1,20 @@
 """Training a denoiser: Adam, learning-rate schedule, exponential moving average of the weights."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from models.diffusion.denoiser import Denoiser, log_normal, regression
+from models.diffusion.budget import Budget
+from models.diffusion.denoiser import Denoiser
+from models.diffusion.examples import CHUNK_STEPS, Batch, Examples, SeedOf, batches, chunk_steps
 
 State = dict[str, Tensor]
-SeedOf = Callable[[str, int], int]
-"""(stream, index) -> 64-bit seed; streams are "batches" (index: epoch), "noise" (index: chunk), "network" (index: step)."""
+BETAS = (0.9, 0.99)
 
 
 class Checkpoint(Protocol):
@@ -27,160 +27,134 @@ class Checkpoint(Protocol):
         """Keep the state, in place of the former."""
 
 
-CHUNK_STEPS = 64
-"""Batches are prepared so many steps at a time ..."""
-CHUNK_VALUES = 2**22
-"""... but no more values at once than this, so that memory stays small."""
-
-
 class NonFiniteLoss(ArithmeticError):
     """The loss became NaN or infinite; says at which step and learning rate."""
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How long and how fast to train. Images seen = steps * batch."""
+@dataclass
+class Watch:
+    """What is kept of a training beside the model.
 
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup: float  # share of the steps in which the rate rises linearly
-    cosine: bool  # afterwards: decay to zero on a half cosine, or stay constant
-    ema: float  # half-life of the weight average, as a share of the images seen so far
-    p_mean: float
-    p_std: float
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        rise = self.warmup * self.steps
-        if step < rise:
-            return self.learning_rate * min(1.0, (step + 1) / rise)
-        if not self.cosine:
-            return self.learning_rate
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(self.steps - rise, 1)))
-
-    def ema_decay(self, step: int) -> float:
-        """What remains of the weight average at a step; with ema = 0 the average is the last weights."""
-        return 0.5 ** (1 / (self.ema * (step + 1))) if self.ema else 0.0
-
-
-def chunk_steps(data: Tensor, budget: Budget) -> int:
-    """How many steps' batches are prepared at a time."""
-    return max(1, min(CHUNK_STEPS, CHUNK_VALUES // (budget.batch * data[0].numel())))
-
-
-def batches(
-    data: Tensor, budget: Budget, sigma_data: float, seed_of: SeedOf, start: int = 0
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The network's inputs, c_noise and targets, one batch a step, from `start` on (a multiple of `chunk_steps`, or the end).
-
-    Every epoch is a permutation of its own; what a step gets is a function of its number, the budget and the seeds alone.
+    Attributes:
+        checkpoint: where states are kept, if anywhere, whenever `images` more have been seen, and at the end.
+        curve: the mean loss of every CHUNK_STEPS steps is appended to it.
+        progress: is told, as often, how many steps are done, and that mean.
     """
-    chunk = chunk_steps(data, budget)
-    generator = torch.Generator(data.device)
-    order = torch.empty(0, dtype=torch.int64, device=data.device)
-    epoch = 0
-    for index, first in enumerate(range(0, budget.steps, chunk)):
-        size = min(chunk, budget.steps - first) * budget.batch
-        while len(order) < size:
-            generator.manual_seed(seed_of("batches", epoch))
-            order = torch.cat([order, torch.randperm(len(data), generator=generator, device=data.device)])
-            epoch += 1
-        picked, order = order[:size], order[size:]
-        if first < start:
-            continue
-        generator.manual_seed(seed_of("noise", index))
-        sigma = log_normal(generator, (size,), budget.p_mean, budget.p_std)
-        y = data[picked]
-        noise = torch.randn(y.shape, generator=generator, device=data.device)
-        yield from zip(*(part.split(budget.batch) for part in regression(y, noise, sigma, sigma_data)))
+
+    checkpoint: Checkpoint | None = None
+    images: int = 0
+    curve: list[float] = field(default_factory=list)
+    progress: Callable[[int, float], None] | None = None
 
 
-def train(
-    denoiser: Denoiser,
-    data: Tensor,
-    budget: Budget,
-    seed_of: SeedOf,
-    checkpoint: Checkpoint | None = None,
-    images: int = 0,
-    curve: list[float] | None = None,
-) -> Denoiser:
-    """Train a copy of the denoiser on data [N, ...] with EDM's loss (Eq. 8) and return the average of its weights.
+def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedOf, watch: Watch | None = None) -> Denoiser:
+    """Train a copy of the denoiser with EDM's loss (Eq. 8) and return the average of its weights, ready to be evaluated.
 
-    With a checkpoint, the state is kept whenever `images` more have been seen, and at the end; a training that was stopped goes
-    on from there, to the same bits. What the network draws at a step (dropout) is a function of its number and the seeds. The
-    mean loss of every CHUNK_STEPS steps is appended to `curve`. Raises NonFiniteLoss.
+    A training that was stopped goes on from its checkpoint, to the same bits. What the network draws at a step (dropout) is a
+    function of its number and the seeds. Raises NonFiniteLoss.
     """
-    curve = [] if curve is None else curve
-    model = deepcopy(denoiser).requires_grad_(True).to(data.device).train()
-    average = deepcopy(model).requires_grad_(False).eval()
-    weights: list[Tensor] = list(model.parameters())
-    averages: list[Tensor] = list(average.parameters())
-    optimizer = torch.optim.Adam(weights, lr=budget.learning_rate, betas=(0.9, 0.99), fused=True)
-    losses = torch.zeros(CHUNK_STEPS, device=data.device)
-    state = checkpoint.load() if checkpoint else None
+    watch = watch or Watch()
+    run = _Run(denoiser, examples.device, budget)
+    state = watch.checkpoint.load() if watch.checkpoint else None
     start = kept = 0
     if state is not None:
-        start = kept = _restore(state, model, average, optimizer)
-        curve += state["curve"].tolist()
-        losses.copy_(state["losses"])
-    chunk = chunk_steps(data, budget)
-    seed_network = _seeder(data.device)
-    for step, (x, c_noise, target) in enumerate(batches(data, budget, denoiser.sigma_data, seed_of, start), start):
-        optimizer.param_groups[0]["lr"] = budget.rate(step)
-        seed_network(seed_of("network", step))
-        loss = mse_loss(model.network(x, c_noise), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(averages, weights, 1 - budget.ema_decay(step))
-        losses[step % CHUNK_STEPS] = loss.detach()
+        start = kept = run.restore(state)
+        watch.curve += state["curve"].tolist()
+    chunk = chunk_steps(examples.shape, budget.batch)
+    for step, batch in enumerate(batches(examples, budget, denoiser.sigma_data, seed_of, start), start):
+        run.step(step, batch, seed_of("network", step))
         if step % CHUNK_STEPS == CHUNK_STEPS - 1 or step == budget.steps - 1:
-            seen = losses[: step % CHUNK_STEPS + 1]
-            _check_finite(seen, step, budget)
-            curve.append(float(seen.mean()))
-        due = (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= images
-        if checkpoint and (due or step + 1 == budget.steps):
+            watch.curve.append(run.mean_loss(step))
+            if watch.progress:
+                watch.progress(step + 1, watch.curve[-1])
+        due = (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= watch.images
+        if watch.checkpoint and (due or step + 1 == budget.steps):
             kept = step + 1
-            checkpoint.keep(_state(kept, model, average, optimizer) | {"curve": torch.tensor(curve), "losses": losses.cpu()})
-    with torch.no_grad():  # running statistics, which are no parameters
-        for ours, theirs in zip(average.buffers(), model.buffers()):
-            ours.copy_(theirs)
-    return average
+            watch.checkpoint.keep(run.state(kept) | {"curve": torch.tensor(watch.curve)})
+    return run.result()
 
 
-def _seeder(device: torch.device) -> Callable[[int], object]:
-    """Seeds the device's global generator: the only one that layers like dropout draw from."""
-    return torch.cuda.manual_seed if device.type == "cuda" else torch.default_generator.manual_seed
+class _Run:
+    """The state of a training, and what a step does with it."""
 
+    def __init__(self, denoiser: Denoiser, device: torch.device, budget: Budget) -> None:
+        self.budget, self.device = budget, device
+        self.model = deepcopy(denoiser).requires_grad_(True).ready(device).train()
+        self.average = deepcopy(self.model).requires_grad_(False).eval()
+        self.weights: list[Tensor] = list(self.model.parameters())
+        self.averages: list[Tensor] = list(self.average.parameters())
+        self.optimizer = torch.optim.Adam(self.weights, lr=budget.learning_rate, betas=BETAS, fused=True)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=denoiser.arithmetic.precision == "fp16")
+        self.losses = torch.zeros(CHUNK_STEPS, device=device)
 
-def _state(step: int, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> State:
-    """All that the rest of a training depends on, as tensors with names."""
-    state = {"step": torch.tensor(step)}
-    state |= {f"model.{name}": value for name, value in model.state_dict().items()}
-    state |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    def step(self, number: int, batch: Batch, seed: int) -> None:
+        """One step of the optimizer and of the average; what the network draws in it follows from the seed."""
+        self.optimizer.param_groups[0]["lr"] = self.budget.rate(number)
+        _seed(self.device, seed)
+        self.optimizer.zero_grad()
+        losses = [self._backward(part, len(batch.x)) for part in batch.split(self.budget.microbatch or len(batch.x))]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        with torch.no_grad():
+            torch._foreach_lerp_(self.averages, self.weights, 1 - self.budget.ema_decay(number))
+        self.losses[number % CHUNK_STEPS] = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
+    def _backward(self, part: Batch, whole: int) -> Tensor:
+        """Add the gradients of a part of the batch; gives its share of the batch's mean loss."""
+        loss = mse_loss(self.model.raw(part.x, part.c_noise, part.conditions), part.target)
+        if len(part.x) != whole:
+            loss = loss * (len(part.x) / whole)
+        self.scaler.scale(loss).backward()
+        return loss.detach()
 
-def _restore(state: State, model: Denoiser, average: Denoiser, optimizer: torch.optim.Optimizer) -> int:
-    """Take up a state; gives the number of steps that are done."""
-    for prefix, module in (("model.", model), ("average.", average)):
-        module.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
-    moments: dict[int, State] = {}
-    for name, value in state.items():
-        if name.startswith("optimizer."):
-            _, index, moment = name.split(".")
+    def mean_loss(self, step: int) -> float:
+        """The mean loss of the last steps, up to `step`. Raises NonFiniteLoss (a look at each would wait for the device)."""
+        seen = self.losses[: step % CHUNK_STEPS + 1]
+        broken = (~seen.isfinite()).nonzero()
+        if len(broken):
+            first = step - step % CHUNK_STEPS + int(broken[0])
+            raise NonFiniteLoss(f"the loss is not finite at step {first}, learning rate {self.budget.rate(first):g}")
+        return float(seen.mean())
+
+    def result(self) -> Denoiser:
+        """The average, with the model's running statistics, which are no parameters."""
+        with torch.no_grad():
+            for ours, theirs in zip(self.average.buffers(), self.model.buffers()):
+                ours.copy_(theirs)
+        return self.average
+
+    def state(self, step: int) -> State:
+        """All that the rest of the training depends on, as tensors with names."""
+        state = {"step": torch.tensor(step), "losses": self.losses}
+        state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        state |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
+        return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+    def restore(self, state: State) -> int:
+        """Take up a state; gives the number of steps that are done."""
+
+        def under(prefix: str) -> State:
+            return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+        self.model.load_state_dict(under("model."))
+        self.average.load_state_dict(under("average."))
+        moments: dict[int, State] = {}
+        for name, value in under("optimizer.").items():
+            index, moment = name.split(".")
             moments.setdefault(int(index), {})[moment] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(state["step"])
+        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        if scale := under("scaler."):
+            self.scaler.load_state_dict({name: value.item() for name, value in scale.items()})
+        self.losses.copy_(state["losses"])
+        return int(state["step"])
 
 
-def _check_finite(losses: Tensor, step: int, budget: Budget) -> None:
-    """Look at the losses of the steps up to `step` at once (a look at each would wait for the device)."""
-    broken = (~losses.isfinite()).nonzero()
-    if len(broken):
-        first = step - step % CHUNK_STEPS + int(broken[0])
-        raise NonFiniteLoss(f"the loss is not finite at step {first}, learning rate {budget.rate(first):g}")
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed the device's global generator: the only one that layers like dropout draw from."""
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,72 @@ class Labelled:
         return Labelled(self.values[part], None if self.labels is None else self.labels[part])
 
 
-def joined(parts: Sequence[Labelled]) -> Labelled:
-    """All samples, one part after the other; they have labels where each part has."""
-    labels = [part.labels for part in parts if part.labels is not None]
-    values = np.concatenate([part.values for part in parts])
-    return Labelled(values, np.concatenate(labels) if len(labels) == len(parts) else None)
+class Pool:
+    """Samples of several sources, one after the other, or some of them by index; nothing is copied before `take`."""
+
+    def __init__(self, sources: Sequence[Labelled], index: NDArray[np.int64] | None = None) -> None:
+        self._sources = tuple(sources)
+        self._starts = np.cumsum([0, *map(len, self._sources)])
+        self._index = index
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, ...], as an array's."""
+        return len(self), *self._sources[0].values.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """uint8 of images, float32 of points."""
+        return self._sources[0].values.dtype
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether every source has."""
+        return all(source.labels is not None for source in self._sources)
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where the samples are in the sources, one after the other, [N]."""
+        return np.arange(self._starts[-1]) if self._index is None else self._index
+
+    def __len__(self) -> int:
+        return int(self._starts[-1]) if self._index is None else len(self._index)
+
+    def __getitem__(self, part: slice | NDArray[np.generic]) -> "Pool":
+        return Pool(self._sources, self.places[part])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        values = self.take(np.arange(len(self))).values
+        return values if dtype is None else values.astype(dtype)
+
+    @property
+    def sources(self) -> tuple[Labelled, ...]:
+        """What it is made of."""
+        return self._sources
+
+    def take(self, picked: NDArray[np.int64]) -> Labelled:
+        """The samples at places [B], copied."""
+        places = picked if self._index is None else self._index[picked]
+        values = np.empty((len(places), *self.shape[1:]), self.dtype)
+        labels = np.empty(len(places), np.int64) if self.has_labels else None
+        origin = np.searchsorted(self._starts, places, side="right") - 1
+        for number, source in enumerate(self._sources):
+            (here,) = np.nonzero(origin == number)
+            inside = places[here] - self._starts[number]
+            values[here] = source.values[inside]
+            if labels is not None:
+                labels[here] = source.classes[inside]
+        return Labelled(values, labels)
+
+
+def joined(parts: Sequence[Labelled | Pool]) -> Pool:
+    """All samples, one part after the other."""
+    pools = [part if isinstance(part, Pool) else Pool([part]) for part in parts]
+    sources = [source for pool in pools for source in pool.sources]
+    if all(pool._index is None for pool in pools):
+        return Pool(sources)
+    starts = np.cumsum([0, *(sum(map(len, pool.sources)) for pool in pools)])
+    return Pool(sources, np.concatenate([pool.places + start for pool, start in zip(pools, starts)]))
 
 
 def decode(samples: Array) -> NDArray[np.float32]:

@@ -7,10 +7,11 @@ from typing import Any
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import LOOPS, STRATEGIES
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Auxiliary, Training
 
 READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation.n", "engine.threads")
 """The params that every generation reads; those of its trainings and the arm's own come on top."""
+READ_IF_GIVEN = ("labels", "engine.precision", "engine.compile")
+"""And those that it may leave out."""
 READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection")
 """And those that a guidance is chosen by."""
 READ_TO_JUDGE = ("data", "evaluation", "engine.threads")
@@ -62,9 +63,15 @@ def check_seed(params: Params, seed: int) -> None:
 def decisive(params: Params, chain: Chain) -> dict[str, Any]:
     """The values of params.yaml that the chain's numbers depend on, by their dotted keys."""
     arm = params.arms[chain.arm]
-    keys = [*READ, *budget("train", Training), f"arms.{chain.arm}.loop", f"arms.{chain.arm}.strategy"]
+    keys = [
+        *READ,
+        *given(params, READ_IF_GIVEN),
+        *budget(params, "train"),
+        f"arms.{chain.arm}.loop",
+        f"arms.{chain.arm}.strategy",
+    ]
     if STRATEGIES[arm.strategy].auxiliary:
-        keys += budget("auxiliary", Auxiliary)
+        keys += budget(params, "auxiliary")
     if arm.guidance == "auto":
         keys += READ_TO_CHOOSE
     keys += [f"arms.{chain.arm}.{key}" for key in OWN if getattr(arm, key) is not None]
@@ -81,12 +88,20 @@ def values(params: Params, keys: Iterable[str]) -> dict[str, Any]:
     return {key: _look_up(params.raw, key) for key in keys}
 
 
-def budget(section: str, kind: type[Training]) -> list[str]:
+def given(params: Params, keys: Iterable[str]) -> list[str]:
+    """Those of the dotted keys that the file has."""
+    return [key for key in keys if _look_up(params.raw, key) is not None]
+
+
+def budget(params: Params, section: str) -> list[str]:
     """The keys of a training that decide its numbers."""
-    return [f"{section}.{field}" for field in kind.model_fields if field != "checkpoint_images"]
+    fields = type(getattr(params, section)).model_fields
+    return given(params, [f"{section}.{field}" for field in fields if field != "checkpoint_images"])
 
 
 def _look_up(nested: dict[str, Any], key: str) -> Any:
+    """The value at a dotted key; None where there is none."""
+    found: Any = nested
     for part in key.split("."):
-        nested = nested[part]
-    return nested
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

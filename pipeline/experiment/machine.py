@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import torch
 
 
+WORDS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16", "fp16": "float16"}
+"""The precisions as they are recorded."""
+
+
 def device_of(params: Params) -> "torch.device":
     """The device to compute on; raises BadInput when params.yaml asks for one that is not there."""
     import torch
@@ -38,7 +42,8 @@ def resolved(params: Params) -> dict[str, Any]:
 def environment(params: Params) -> dict[str, str]:
     """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
     kind = device_of(params).type if params.device not in ("auto", "cpu") or _cuda_devices() else "cpu"
-    return {"environment": f"{kind}, float32, torch {version('torch').partition('+')[0]}, 1 process"}
+    precision = WORDS[params.engine.precision] + (", compiled" if params.engine.compile else "")
+    return {"environment": f"{kind}, {precision}, torch {version('torch').partition('+')[0]}, 1 process"}
 
 
 def device_pool(params: Params) -> list[str]:
@@ -67,17 +72,18 @@ def fix(params: Params) -> None:
 
     Those of torch where this process has it: judging points needs none, and starts three times as fast.
     """
-    _fix(threads(params), "torch" in sys.modules)
+    _fix(threads(params), "torch" in sys.modules, params.engine.precision)
 
 
 @cache
-def _fix(count: int, with_torch: bool) -> None:
+def _fix(count: int, with_torch: bool, precision: str) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     threadpool_limits(count)
     if with_torch:
         import torch
 
         torch.set_num_threads(count)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: a second or two
 
 

@@ -38,6 +38,7 @@ from pipeline.experiment.sections import (
     Engine,
     Evaluation,
     Generations,
+    Labels,
     Name,
     Noise,
     Samples,
@@ -59,6 +60,7 @@ class Params(Section):
     generations: Generations
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
     data: DataSettings
+    labels: Labels | None = None
     n_synthetic: Samples
     network: Any
     noise: Noise
@@ -92,6 +94,7 @@ class Params(Section):
         if self.evaluation.extractor.needs_labels and not self.data.has_labels:
             given, data = kind_of(self.evaluation.extractor), kind_of(self.data)
             raise ValueError(f"evaluation.extractor: {given!r} is not allowed: data.kind {data} has no labels to learn from")
+        self._check_labels()
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ from each other, got {self.seeds}")
         reserved = {"base", "chained", "compare", "data", "extractor", "kinds", "planned"} & set(self.arms)
@@ -104,6 +107,21 @@ class Params(Section):
         for name, arm in self.arms.items():
             self._check_arm(name, arm)
         return self
+
+    def _check_labels(self) -> None:
+        network = self.network if isinstance(self.network, Section) else None
+        told = getattr(network, "takes_augmentation", False)
+        for section in ("train", "auxiliary"):
+            if getattr(self, section).augmentation and network is not None and not told:
+                raise ValueError(f"{section}.augmentation is not allowed: network.kind {kind_of(network)} is not told of it")
+        if self.labels is None:
+            return
+        if not self.data.has_labels:
+            raise ValueError(f"labels: {self.labels!r} is not allowed: data.kind {kind_of(self.data)} has no labels")
+        if network is not None and not getattr(network, "takes_labels", False):
+            raise ValueError(f"labels: {self.labels!r} is not allowed: network.kind {kind_of(network)} takes none")
+        if isinstance(self.labels, list) and not sum(self.labels):
+            raise ValueError(f"labels: {self.labels} is not allowed: the shares must not all be 0")
 
     def _check_arm(self, name: str, arm: Arm) -> None:
         strange = set(arm.seeds or []) - set(self.seeds)

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 
-from pipeline.data.samples import Array
+from pipeline.data.arrays import read_samples
+from pipeline.data.samples import Array, Labelled
 from pipeline.distance.extractor import Reference
 from pipeline.distance.frechet import Floats, frechet, moments
 from pipeline.experiment.params import Params
-from pipeline.storage.files import read_array
 from pipeline.storage.layout import Layout
 
 CANDIDATES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
@@ -16,7 +16,9 @@ SELECTION_SAMPLES = 2000
 """Samples that each guidance is judged by where one is to be chosen."""
 
 
-def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[float, int], Array]) -> dict[str, float | int]:
+def choose(
+    params: Params, seed: int, candidates: list[float], draw: Callable[[float, int], Labelled]
+) -> dict[str, float | int]:
     """The guidance whose samples are nearest to real data that nothing is trained on or reported by.
 
     Args:
@@ -29,7 +31,7 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
     trajectories diverge is infinitely far. Raises FloatingPointError where all are.
     """
     layout = Layout(params.experiment)
-    held_out = read_array(layout.held_out(seed))
+    held_out = read_samples(layout.held_out(seed)).values
     extractor = Reference(params, layout.extractor).extractor
 
     def describe(samples: Array) -> tuple[Floats, Floats]:
@@ -39,7 +41,7 @@ def choose(params: Params, seed: int, candidates: list[float], draw: Callable[[f
 
     def distance(w: float) -> float:
         try:
-            return frechet(*describe(draw(w, SELECTION_SAMPLES)), *target)
+            return frechet(*describe(draw(w, SELECTION_SAMPLES).values), *target)
         except FloatingPointError:
             return math.inf
 

@@ -1,32 +1,36 @@
-"""How a model comes into being, to and from its file, and to samples."""
+"""Build, save and load models; draw samples."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from models.diffusion.denoiser import Denoise, Denoiser
+from models.diffusion.arithmetic import Arithmetic
+from models.diffusion.budget import Budget
+from models.diffusion.denoiser import Denoise, Denoiser, labelled
 from models.diffusion.latents import latents
-from models.diffusion.training import Budget
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import NETWORKS, SAMPLERS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Training, kind_of
+from pipeline.experiment.seeds import derive
+from pipeline.generation.classes import Mix
 from pipeline.storage.files import write_bytes
 from pipeline.storage.weights import load_weights, weights
 
 
-def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int) -> Denoiser:
-    """An untrained denoiser for samples of the given shape; the same seed gives the same weights."""
-    kind = kind_of(params.network)
+def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int, classes: int = 0) -> Denoiser:
+    """An untrained denoiser for samples of a shape, told one of `classes` if any; a seed gives the same weights."""
+    kind, told = kind_of(params.network), (classes,) if classes else ()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = NETWORKS[kind](shape, params.network)
+        network = NETWORKS[kind](shape, params.network, *told)
     if not isinstance(network, nn.Module):
         raise BadInput(f"network.kind {kind} gives {type(network).__name__} instead of a torch module")
-    return Denoiser(network, params.noise.sigma_data)
+    return Denoiser(network, params.noise.sigma_data, Arithmetic(params.engine.precision, params.engine.compile))
 
 
 def save_denoiser(path: Path, denoiser: Denoiser) -> None:
@@ -34,46 +38,77 @@ def save_denoiser(path: Path, denoiser: Denoiser) -> None:
     write_bytes(path, weights(denoiser))
 
 
-def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device) -> Denoiser:
+def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: torch.device, classes: int = 0) -> Denoiser:
     """Read the weights into a denoiser of params.yaml's network, in evaluation mode."""
-    denoiser = fresh_denoiser(params, shape, seed=0)
+    denoiser = fresh_denoiser(params, shape, 0, classes)
     load_weights(path, denoiser)
-    return denoiser.to(device).eval()
+    return denoiser.ready(device).eval()
 
 
 def budget(training: Training, params: Params) -> Budget:
-    """A training section of params.yaml in the terms of `models.diffusion.training`."""
+    """A training section of params.yaml in the terms of `models.diffusion.budget`."""
     return Budget(
         steps=training.steps,
         batch=training.batch,
         learning_rate=training.learning_rate,
-        warmup=training.warmup,
+        warmup=training.warmup or 0.0,
         cosine=training.schedule == "cosine",
         ema=training.ema,
         p_mean=params.noise.p_mean,
         p_std=params.noise.p_std,
+        warmup_images=training.warmup_images,
+        ema_images=training.ema_images,
+        microbatch=training.microbatch,
+        augmentation=training.augmentation or 0.0,
     )
 
 
 def draw(
-    denoise: Denoise, params: Params, shape: tuple[int, ...], seed: int, start: int, stop: int, device: torch.device
+    denoise: Denoise,
+    params: Params,
+    shape: tuple[int, ...],
+    seed: int,
+    start: int,
+    stop: int,
+    device: torch.device,
+    labels: Mix | None = None,
 ) -> NDArray[np.float32]:
-    """The samples start..stop-1 of the stream `seed`, float32 [stop - start, *shape].
+    """The samples start..stop-1 of the stream `seed`, float32 [stop - start, *shape]."""
+    return np.concatenate(list(draw_blocks(denoise, params, shape, seed, start, stop, device, labels)))
+
+
+def draw_blocks(
+    denoise: Denoise,
+    params: Params,
+    shape: tuple[int, ...],
+    seed: int,
+    start: int,
+    stop: int,
+    device: torch.device,
+    labels: Mix | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """The samples start..stop-1 of the stream `seed`, in parts; each of the class that `labels` gives it, if any.
 
     They are computed in whole blocks at fixed places, so sample i has the same bits whatever range it is asked for in.
     Raises FloatingPointError when a sample is not finite.
     """
     settings = params.sampler
-    size, sampler = settings.block, torch.inference_mode()(SAMPLERS[kind_of(settings)])
-    first, blocks = start - start % size, []
-    for place in range(first, stop, size):
+    kind, size = kind_of(settings), settings.block
+    sampler = torch.inference_mode()(SAMPLERS[kind])
+    for place in range(start - start % size, stop, size):
+
+        def noise(step: int, place: int = place) -> Tensor:
+            return latents(derive(seed, "churn", step), place, place + size, shape).to(device)
+
         block = latents(seed, place, place + size, shape).to(device)
-        drawn = sampler(denoise, block, settings).cpu()
+        told = None if labels is None else labels.one_hot(place, place + size).to(device)
+        more = (noise,) if settings.draws_noise else ()
+        drawn = sampler(labelled(denoise, told), block, settings, *more).cpu()
         if drawn.shape != block.shape:
-            kind = kind_of(settings)
             raise ArithmeticError(f"sampler.kind {kind} gives {list(drawn.shape)} for latents {list(block.shape)}")
-        blocks.append(drawn)
-    samples: NDArray[np.float32] = torch.cat(blocks).numpy()[start - first : stop - first]
-    if not np.isfinite(samples).all():
-        raise FloatingPointError("a sample is not finite: the trajectories diverged (guidance, zeta or sigma_max is too large)")
-    return samples
+        samples: NDArray[np.float32] = drawn.numpy()[max(start - place, 0) : stop - place]
+        if not np.isfinite(samples).all():
+            raise FloatingPointError(
+                "a sample is not finite: the trajectories diverged (guidance, zeta or sigma_max is too large)"
+            )
+        yield samples

@@ -4,19 +4,24 @@ Every random stream is named by (seed, purpose, generation, ...), never by the a
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import models
+from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser
+from models.diffusion.examples import CHUNK_STEPS
 from models.diffusion.guidance import scaled
-from models.diffusion.training import CHUNK_STEPS, Budget
-from models.diffusion.training import train as fit
-from pipeline.data.samples import Array, decode, encode
+from models.diffusion.training import Watch, train
+from pipeline.data.arrays import read_samples, write_stream
+from pipeline.data.samples import Array, Labelled, Labels, Pool, encode, joined
 from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
@@ -24,8 +29,11 @@ from pipeline.experiment.sections import Arm, Training
 from pipeline.experiment.seeds import derive
 from pipeline.generation import compute
 from pipeline.generation.checkpoints import FileCheckpoint, location
+from pipeline.generation.classes import Mix, mix, n_classes
+from pipeline.generation.examples import digest, examples
 from pipeline.generation.strategies import Strategy
-from pipeline.storage.files import read_array, read_json, write_json
+from pipeline.generation.within import Within
+from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import LOSSES, Layout
 from pipeline.storage.weights import weights
 
@@ -58,9 +66,19 @@ class Job:
         return STRATEGIES[self.arm.strategy]
 
     @cached_property
-    def real(self) -> Array:
+    def real(self) -> Labelled:
         """The chain's real training set."""
-        return read_array(self.layout.real(self.chain.seed))
+        return read_samples(self.layout.real(self.chain.seed))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample."""
+        return self.real.values.shape[1:]
+
+    @cached_property
+    def classes(self) -> int:
+        """How many classes models are told of; 0 where they are told of none."""
+        return n_classes(self.params, self.real.labels)
 
     @property
     def n_output(self) -> int:
@@ -90,40 +108,82 @@ class Job:
         return derive(self.chain.seed, purpose, self.generation, *indices)
 
 
+def fresh_model(job: Job, purpose: str, params: Params | None = None) -> Denoiser:
+    """An untrained model, of the generation's random stream `purpose`."""
+    return compute.fresh_denoiser(params or job.params, job.shape, job.seed(purpose), job.classes)
+
+
 def load_model(job: Job, name: str, params: Params | None = None) -> Denoiser:
     """Read a model from the job's folder."""
-    return compute.load_denoiser(job.work / name, params or job.params, job.real.shape[1:], device_of(job.params))
+    return load_model_at(job, job.work / name, params)
 
 
-def draw(job: Job, denoise: Denoise, purpose: str, n: int) -> Array:
-    """n samples of one of this generation's streams, in the kind of the real data."""
-    device, real = device_of(job.params), job.real
+def load_model_at(job: Job, path: Path, params: Params | None = None) -> Denoiser:
+    """Read a model for the job's samples from any file."""
+    return compute.load_denoiser(path, params or job.params, job.shape, device_of(job.params), job.classes)
+
+
+def draw(job: Job, denoise: Denoise, purpose: str, n: int) -> Labelled:
+    """n samples of one of this generation's streams, in the kind of the real data, with the classes that they were drawn of."""
+    values = np.concatenate(list(_blocks(job, denoise, purpose, n)))
+    return Labelled(values, _classes(job, purpose, n))
+
+
+def write_drawn(job: Job, denoise: Denoise, purpose: str, n: int, name: str) -> None:
+    """Write the same to a file of the job's folder, a block at a time."""
+    write_stream(job.work / name, _blocks(job, denoise, purpose, n), n, _classes(job, purpose, n))
+
+
+def _blocks(job: Job, denoise: Denoise, purpose: str, n: int) -> Iterator[Array]:
+    device, done = device_of(job.params), 0
     biased = scaled(denoise, job.arm.zeta or job.params.sampler.zeta)
-    return encode(compute.draw(biased, job.params, real.shape[1:], job.seed(purpose), 0, n, device), real)
+    within = Within(job.layout.chain(job.chain), job.generation, f"draw {purpose}", n)
+    for block in compute.draw_blocks(biased, job.params, job.shape, job.seed(purpose), 0, n, device, _mix(job, purpose)):
+        done += len(block)
+        within.tell(done)
+        yield encode(block, job.real.values)
+    within.end()
 
 
-def fit_model(job: Job, denoiser: Denoiser, data: Array, training: Training, purpose: str) -> Denoiser:
+def _classes(job: Job, purpose: str, n: int) -> Labels | None:
+    classes = _mix(job, purpose)
+    return classes.draw(0, n) if classes else None
+
+
+def _mix(job: Job, purpose: str) -> Mix | None:
+    return mix(job.params, job.real.classes, job.seed(f"{purpose}-labels")) if job.classes else None
+
+
+def fit_model(job: Job, denoiser: Denoiser, data: Labelled | Pool, training: Training, purpose: str) -> Denoiser:
     """Train a copy of a denoiser on samples, with the random streams of this generation that `purpose` names."""
-    tensor = torch.from_numpy(decode(data)).to(device_of(job.params))
+    pool, budget = joined([data]), compute.budget(training, job.params)
+    if job.classes and not pool.has_labels:
+        raise BadInput(f"labels: {job.params.labels!r} is not allowed: arm {job.chain.arm} gives samples without labels")
 
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
 
-    budget, curve = compute.budget(training, job.params), list[float]()
+    within = Within(job.layout.chain(job.chain), job.generation, purpose, budget.steps * budget.batch)
     every = training.checkpoint_images or 0
-    checkpoint = _checkpoint(job, denoiser, data, budget, purpose) if every else None
-    trained = fit(denoiser, tensor, budget, seed_of, checkpoint, every, curve)
-    _add_losses(job, purpose, curve, training.steps)
+    watch = Watch(
+        checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
+        images=every,
+        progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
+    )
+    seen = examples(pool, device_of(job.params), job.classes, getattr(job.params.data, "flip", False))
+    trained = train(denoiser, seen, budget, seed_of, watch)
+    within.end()
+    _add_losses(job, purpose, watch.curve, budget.steps)
     return trained
 
 
-def _checkpoint(job: Job, denoiser: Denoiser, data: Array, budget: Budget, purpose: str) -> FileCheckpoint:
+def _checkpoint(job: Job, denoiser: Denoiser, pool: Pool, budget: Budget, purpose: str) -> FileCheckpoint:
     """The file of a training's states, which belongs to code, start, data, settings, random streams and machine."""
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.rglob("*.py")))
     start = weights(denoiser)
     machine = device_of(job.params), job.params.engine.threads, torch.get_num_threads(), torch.__version__
-    settings = budget, job.params.noise, job.seed(f"{purpose}-noise", 0), *map(str, machine)
-    return FileCheckpoint(location(job.work, purpose), code, start, data.tobytes(), repr(settings).encode())
+    settings = budget, job.params.noise, denoiser.arithmetic, job.seed(f"{purpose}-noise", 0), *map(str, machine)
+    return FileCheckpoint(location(job.work, purpose), code, start, digest(pool), repr(settings).encode())
 
 
 def _add_losses(job: Job, purpose: str, curve: list[float], steps: int) -> None:

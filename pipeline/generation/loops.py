@@ -1,6 +1,7 @@
 """The loops: how the training set D_t of generation t >= 2 is made (generation 1 trains on real data alone).
 
-Adding one: write a function of `Sources`, name it in `LOOPS`; arms of params.yaml select it by `loop`.
+Adding one: write a function of `Sources`, name it in `LOOPS`; arms of params.yaml select it by `loop`. A `Pool` is indexed and
+joined without a copy of its samples, and keeps their labels.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.data.samples import Array
+from pipeline.data.samples import Pool, joined
 from pipeline.experiment.kinds import LOOPS
 
 
@@ -24,9 +25,9 @@ class Sources:
         share: the arm's `synthetic_share`.
     """
 
-    real: Array
-    history: list[Array]
-    fresh: Callable[[], Array]
+    real: Pool
+    history: list[Pool]
+    fresh: Callable[[], Pool]
     rng: np.random.Generator
     share: float | None
 
@@ -35,43 +36,43 @@ class Sources:
 class Loop:
     """A rule for D_t; how many generations it remembers when the arm says nothing (None: all); what else it needs."""
 
-    mix: Callable[[Sources], Array]
+    mix: Callable[[Sources], Pool]
     memory: int | None = 1
     share: bool = False
     fresh: bool = False
 
 
-def augmentation(sources: Sources) -> Array:
+def augmentation(sources: Sources) -> Pool:
     """The fixed real set and remembered samples (MAD's synthetic augmentation loop, arXiv 2307.01850; SIMS's setting)."""
-    return np.concatenate([sources.real, *sources.history])
+    return joined([sources.real, *sources.history])
 
 
-def synthetic(sources: Sources) -> Array:
+def synthetic(sources: Sources) -> Pool:
     """Remembered samples alone (MAD's fully synthetic loop)."""
-    return np.concatenate(sources.history)
+    return joined(sources.history)
 
 
-def fresh(sources: Sources) -> Array:
+def fresh(sources: Sources) -> Pool:
     """New real samples in every generation, and remembered samples (MAD's fresh data loop)."""
-    return np.concatenate([sources.fresh(), *sources.history])
+    return joined([sources.fresh(), *sources.history])
 
 
-def subsample(sources: Sources) -> Array:
+def subsample(sources: Sources) -> Pool:
     """As many as the real set has, drawn without replacement from real and all earlier samples (arXiv 2410.16713)."""
     pool = augmentation(sources)
     return pool[sources.rng.choice(len(pool), len(sources.real), replace=False)]
 
 
-def constant_share(sources: Sources) -> Array:
+def constant_share(sources: Sources) -> Pool:
     """As many as the real set has, of which the share `synthetic_share` are remembered samples and the rest real ones."""
     assert sources.share is not None
     pool, size = synthetic(sources), len(sources.real)
     count = round(sources.share * size)
     kept = sources.rng.choice(size, size - count, replace=False)
-    return np.concatenate([sources.real[kept], pool[sources.rng.choice(len(pool), count, replace=False)]])
+    return joined([sources.real[kept], pool[sources.rng.choice(len(pool), count, replace=False)]])
 
 
-def real_only(sources: Sources) -> Array:
+def real_only(sources: Sources) -> Pool:
     """The real set alone: the control, whose generations differ in nothing but their random numbers."""
     return sources.real
 

@@ -8,27 +8,28 @@ import numpy as np
 
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.guidance import merged, sims
-from pipeline.data.samples import Array
+from pipeline.data.arrays import read_samples, write_samples
+from pipeline.data.samples import Labelled, Pool, joined
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.experiment.chains import Chain, remembered
 from pipeline.experiment.extensions import said_of
 from pipeline.experiment.kinds import HOOKS, LOOPS, STEPS
-from pipeline.experiment.machine import device_of, environment
+from pipeline.experiment.machine import environment
 from pipeline.experiment.params import Params
 from pipeline.generation import compute
 from pipeline.generation.choosing import CANDIDATES, choose
 from pipeline.generation.hooks import Context
-from pipeline.generation.job import Job, draw, fit_model, load_model
+from pipeline.generation.job import Job, draw, fit_model, fresh_model, load_model, load_model_at, write_drawn
 from pipeline.generation.loops import Sources
-from pipeline.storage.files import read_array, read_json, write_array, write_bytes, write_json
+from pipeline.storage.files import read_json, write_bytes, write_json
 from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, SYNTHETIC
 
 
 def train_base(params: Params, seed: int, work: Path) -> None:
     """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`."""
     job = Job(params, Chain("base", seed), 1, work)
-    _train_from_scratch(job, job.real)
+    _train_from_scratch(job, joined([job.real]))
     write_json(work / ENVIRONMENT, environment(params))
 
 
@@ -40,37 +41,39 @@ def train(job: Job) -> None:
             write_bytes(job.work / name, (job.layout.base(job.chain.seed) / name).read_bytes())
     elif job.arm.init == "previous":
         former = job.layout.generation(job.chain, job.generation - 1) / BASE
-        start = compute.load_denoiser(former, job.params, job.real.shape[1:], device_of(job.params))
+        start = load_model_at(job, former)
         compute.save_denoiser(job.work / BASE, fit_model(job, start, training_set(job), job.params.train, "train"))
     else:
         _train_from_scratch(job, training_set(job))
 
 
-def training_set(job: Job) -> Array:
+def training_set(job: Job) -> Pool:
     """D_t: the real set for generation 1, then what the arm's loop makes of real data and earlier samples."""
+    real = joined([job.real])
     if job.generation == 1:
-        return job.real
+        return real
     arm, layout = job.chain.arm, job.layout
 
-    def samples(generation: int) -> Array:
-        made = read_array(layout.generation(job.chain, generation) / SYNTHETIC)
-        return made[: job.params.handed_on(arm, generation)]
+    def samples(generation: int) -> Pool:
+        made = read_samples(layout.generation(job.chain, generation) / SYNTHETIC)
+        return joined([made[: job.params.handed_on(arm, generation)]])
 
-    def fresh() -> Array:
+    def fresh() -> Pool:
         source = dataset(job.params)
         assert isinstance(source, Points)
-        return source.truth.draw(job.seed("fresh"), len(job.real))
+        return joined([Labelled(source.truth.draw(job.seed("fresh"), len(job.real)))])
 
     history = [samples(generation) for generation in remembered(job.params, job.chain, job.generation)]
     rng = np.random.Generator(np.random.Philox(key=job.seed("mix")))
-    return LOOPS[job.arm.loop].mix(Sources(job.real, history, fresh, rng, job.arm.synthetic_share))
+    mixed = LOOPS[job.arm.loop].mix(Sources(real, history, fresh, rng, job.arm.synthetic_share))
+    return mixed if isinstance(mixed, Pool) else joined([mixed if isinstance(mixed, Labelled) else Labelled(mixed)])
 
 
 @STEPS.register("sample")
 def sample(job: Job) -> None:
     """Sample the base model: the arm's output, or the set S that a second model learns from (and enough to judge the base)."""
     if job.strategy.second:
-        write_array(job.work / DRAWN, draw(job, load_model(job, BASE), "auxiliary", job.n_drawn))
+        write_drawn(job, load_model(job, BASE), "auxiliary", job.n_drawn, DRAWN)
     else:
         _write_output(job, load_model(job, BASE))
 
@@ -78,7 +81,7 @@ def sample(job: Job) -> None:
 @STEPS.register("fine-tune")
 def fine_tune(job: Job) -> None:
     """Fine-tune the auxiliary: the base, on its own samples S alone."""
-    drawn = read_array(job.work / DRAWN)[: job.params.auxiliary.n]
+    drawn = read_samples(job.work / DRAWN)[: job.params.auxiliary.n]
     auxiliary = fit_model(job, load_model(job, BASE), drawn, job.params.auxiliary, "fine-tune")
     compute.save_denoiser(job.work / AUXILIARY, auxiliary)
 
@@ -87,10 +90,9 @@ def fine_tune(job: Job) -> None:
 def train_guide(job: Job) -> None:
     """Train autoguidance's guide from scratch on D_t: for fewer steps, and smaller where the arm says so."""
     assert job.arm.guide is not None
-    data = training_set(job)
-    untrained = compute.fresh_denoiser(job.guide_params, data.shape[1:], job.seed("guide-init"))
+    untrained = fresh_model(job, "guide-init", job.guide_params)
     budget = job.params.train.model_copy(update={"steps": job.arm.guide.steps})
-    compute.save_denoiser(job.work / AUXILIARY, fit_model(job, untrained, data, budget, "train-guide"))
+    compute.save_denoiser(job.work / AUXILIARY, fit_model(job, untrained, training_set(job), budget, "train-guide"))
 
 
 @STEPS.register("guided sample")
@@ -131,7 +133,7 @@ def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], De
     base, other = load_model(job, BASE), load_model(job, AUXILIARY, second)
     if job.arm.guidance == "auto":
 
-        def draw_with(w: float, n: int) -> Array:
+        def draw_with(w: float, n: int) -> Labelled:
             return draw(job, combine(base, other, w), "selection", n)
 
         choice = choose(job.params, job.chain.seed, job.arm.candidates or CANDIDATES, draw_with)
@@ -142,8 +144,8 @@ def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], De
     _write_output(job, combine(base, other, choice["guidance"]))
 
 
-def _train_from_scratch(job: Job, data: Array) -> None:
-    untrained = compute.fresh_denoiser(job.params, data.shape[1:], job.seed("init"))
+def _train_from_scratch(job: Job, data: Pool) -> None:
+    untrained = fresh_model(job, "init")
     compute.save_denoiser(job.work / BASE, fit_model(job, untrained, data, job.params.train, "train"))
 
 
@@ -151,11 +153,17 @@ def _write_output(job: Job, denoise: Denoise) -> None:
     """Write the arm's output: samples of a denoiser, and what the arm's hook makes of them."""
     call = job.arm.hook
     if call is None:
-        write_array(job.work / SYNTHETIC, draw(job, denoise, "synthetic", job.n_output))
+        write_drawn(job, denoise, "synthetic", job.n_output, SYNTHETIC)
         return
-    candidates = draw(job, denoise, "synthetic", job.n_candidates)
+    candidates, real = draw(job, denoise, "synthetic", job.n_candidates), job.real
     rng = np.random.Generator(np.random.Philox(key=job.seed("hook")))
-    kept = HOOKS[call.name](candidates, Context(job.real, job.n_output, call.strength, rng))
-    if kept.shape != (job.n_output, *job.real.shape[1:]) or kept.dtype != job.real.dtype:
-        raise ArithmeticError(f"hook {call.name} gave {kept.dtype} {list(kept.shape)} instead of {job.n_output} samples")
-    write_array(job.work / SYNTHETIC, kept)
+    context = Context(real.values, job.n_output, call.strength, rng, candidates.labels, real.labels if job.classes else None)
+    kept = HOOKS[call.name](candidates.values, context)
+    if not isinstance(kept, Labelled):
+        kept = Labelled(kept, candidates.labels if len(kept) == len(candidates) else None)
+    if kept.values.shape != (job.n_output, *job.shape) or kept.values.dtype != real.values.dtype:
+        shape = f"{kept.values.dtype} {list(kept.values.shape)}"
+        raise ArithmeticError(f"hook {call.name} gave {shape} instead of {job.n_output} samples")
+    if job.classes and kept.labels is None:
+        raise ArithmeticError(f"hook {call.name} gave samples without labels: a filter gives Labelled ones")
+    write_samples(job.work / SYNTHETIC, kept)

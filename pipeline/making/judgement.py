@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.arrays import read_samples
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.extensions import said_of
@@ -12,7 +13,7 @@ from pipeline.experiment.params import Params
 from pipeline.judging.evaluation import Judge
 from pipeline.judging.pictures import sample_picture
 from pipeline.storage.clock import timed
-from pipeline.storage.files import Recording, read_array, read_json, write_bytes, write_json
+from pipeline.storage.files import Recording, read_json, write_bytes, write_json
 from pipeline.storage.layout import DRAWN, MADE, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.storage.ownership import owned
 
@@ -51,11 +52,11 @@ def make_judged(params: Params, chain: Chain, generation: int) -> None:
 def judged(params: Params, chain: Chain, folder: Path) -> tuple[dict[str, Any], bytes]:
     """Metrics and picture of the generation in a folder; with a second model, `fid_base` is of the base's own samples."""
     judge, n = _judge(params), params.evaluation.n
-    output = read_array(folder / SYNTHETIC)[:n]
+    output = read_samples(folder / SYNTHETIC)[:n].values
     metrics = judge.metrics(output)
     metrics["fid_base"] = metrics["fid"]
     if STRATEGIES[params.arms[chain.arm].strategy].second:
-        metrics["fid_base"] = judge.fid(read_array(folder / DRAWN)[:n])
+        metrics["fid_base"] = judge.fid(read_samples(folder / DRAWN)[:n].values)
     return metrics | read_json(folder / MADE), sample_picture(params, output)
 
 

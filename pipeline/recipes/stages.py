@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.experiment.chains import Chain, budget, decisive, judging, remembered
+from pipeline.experiment.chains import READ_IF_GIVEN, Chain, budget, decisive, given, judging, remembered
 from pipeline.experiment.kinds import EXTRACTORS, STRATEGIES
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Training, kind_of
+from pipeline.experiment.sections import kind_of
 from pipeline.recipes.uses import extensions, files_of, of_base, of_data, of_extractor, of_generation, of_judging
 from pipeline.storage.layout import (
     AUXILIARY,
     BASE,
     DRAWN,
     ENVIRONMENT,
+    LABELS,
     LOSSES,
     MADE,
     METRICS,
@@ -84,7 +85,8 @@ def floor_stage(params: Params) -> str:
 
 def base_stage(params: Params, seed: int) -> str:
     """Generation 1's base model of a seed, which all arms share."""
-    layout, keys = Layout(params.experiment), ["engine.threads", "network", "noise", *budget("train", Training)]
+    layout, optional = Layout(params.experiment), [*given(params, READ_IF_GIVEN), *budget(params, "train")]
+    keys = ["engine.threads", "network", "noise", *optional]
     deps = [*GENERATION_CODE, *files_of(params, of_base(params)), str(layout.real(seed))]
     outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT)]
     return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
@@ -97,13 +99,15 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
     deps = [*GENERATION_CODE, *files_of(params, of_generation(params, chain)), str(layout.real(chain.seed))]
     if arm.guidance == "auto":
         deps += ["pipeline/distance", str(layout.held_out(chain.seed)), *map(str, fitted(params))]
-    deps += [str(layout.generation(chain, earlier) / SYNTHETIC) for earlier in remembered(params, chain, generation)[:-1]]
-    deps.append(str(predecessor(layout, chain, generation)))
+    earlier = [layout.generation(chain, number) for number in remembered(params, chain, generation)]
+    deps += [str(made / name) for made in earlier for name in samples_of(params, SYNTHETIC)]
+    if generation == 1:
+        deps.append(str(predecessor(layout, chain, generation)))
     if generation == 1:
         deps.append(str(layout.planned))
     if arm.init == "previous" and generation > 1:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
-    outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, SYNTHETIC)]
+    outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, *samples_of(params, SYNTHETIC))]
     words = f"{GENERATION} {_words(params, chain, generation)}"
     return _stage(folder, GENERATION, words, deps, decisive(params, chain), outs)
 
@@ -112,7 +116,7 @@ def judged_stage(params: Params, chain: Chain, generation: int) -> str:
     """A generation's metrics and picture."""
     folder = Layout(params.experiment).generation(chain, generation)
     deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *map(str, fitted(params))]
-    deps += [str(folder / name) for name in (MADE, SYNTHETIC, *_second(params, chain)[1:])]
+    deps += [str(folder / name) for name in (MADE, *samples_of(params, SYNTHETIC), *_second(params, chain)[1:])]
     words, picture = f"{JUDGED} {_words(params, chain, generation)}", folder / PICTURE
     return _stage(folder, JUDGED, words, deps, judging(params), [picture], [folder / METRICS])
 
@@ -122,6 +126,11 @@ def predecessor(layout: Layout, chain: Chain, generation: int) -> Path:
     if generation == 1:
         return layout.base(chain.seed) / BASE
     return layout.generation(chain, generation - 1) / SYNTHETIC
+
+
+def samples_of(params: Params, name: str) -> list[str]:
+    """A file of samples, and that of the classes which they were drawn of, if any."""
+    return [name] if params.labels is None else [name, LABELS[name]]
 
 
 def plots(params: Params) -> str:
@@ -143,7 +152,7 @@ def fitted(params: Params) -> list[Path]:
 
 def _second(params: Params, chain: Chain) -> list[str]:
     """The second model of a strategy that has one, and the base's own samples, which are judged, too."""
-    return [AUXILIARY, DRAWN] if STRATEGIES[params.arms[chain.arm].strategy].second else []
+    return [AUXILIARY, *samples_of(params, DRAWN)] if STRATEGIES[params.arms[chain.arm].strategy].second else []
 
 
 def _words(params: Params, chain: Chain, generation: int) -> str:

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from models.diffusion.arithmetic import Arithmetic
+from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoiser
-from models.diffusion.training import Budget, batches, train
+from models.diffusion.examples import CHUNK_STEPS, Held, batches, chunk_steps
+from models.diffusion.training import Watch, train
 from models.networks.mlp import MLP, Settings
 from pipeline.experiment.seeds import derive
 from pipeline.generation.checkpoints import FileCheckpoint
@@ -34,7 +37,7 @@ def test_a_warmup_of_a_fraction_of_a_step_does_not_overshoot(warmup):
 def test_every_epoch_shows_every_sample_once():
     data = torch.arange(16.0)[:, None]
     quiet = budget(steps=4, p_mean=-30.0, p_std=0.01)  # so little noise that the input is the sample
-    shown = torch.cat([x for x, _, _ in batches(data, quiet, 1.0, seeds)]).flatten()
+    shown = torch.cat([batch.x for batch in batches(Held(data), quiet, 1.0, seeds)]).flatten()
     for epoch in shown.split(16):
         assert torch.allclose(epoch.sort().values, data.flatten(), atol=1e-4)
     assert not torch.equal(shown[:16], shown[16:])
@@ -44,7 +47,7 @@ def test_without_an_average_the_result_is_the_last_weights_and_with_one_it_lags(
     torch.manual_seed(0)
     start = Denoiser(MLP((2,), Settings(width=8, depth=1, embedding=4)), 1.0)
     data = torch.randn(64, 2)
-    last, mean = (train(start, data, budget(ema=ema), seeds) for ema in (0.0, 0.5))
+    last, mean = (train(start, Held(data), budget(ema=ema), seeds) for ema in (0.0, 0.5))
 
     def distance(model: Denoiser) -> float:
         return sum(float((a - b).detach().square().sum()) for a, b in zip(model.parameters(), start.parameters()))
@@ -56,10 +59,63 @@ def test_training_denoises_better_than_the_prior_of_the_preconditioning():
     torch.manual_seed(0)
     start = Denoiser(MLP((2,), Settings(width=32, depth=2, embedding=8)), 1.0)
     data = torch.randn(256, 2) * 0.1 + 1.0
-    trained = train(start, data, budget(steps=300, batch=64), seeds)
+    trained = train(start, Held(data), budget(steps=300, batch=64), seeds)
     noisy, sigma = data + 0.5 * torch.randn_like(data), torch.tensor(0.5)
     errors = [float((model(noisy, sigma) - data).square().mean()) for model in (start, trained)]
     assert errors[1] < errors[0] / 4
+
+
+@pytest.mark.parametrize("batch", [1, 300, 1500, 100_000])
+def test_batches_are_prepared_a_power_of_2_steps_at_a_time_so_that_every_64th_ends_a_chunk(batch):
+    assert CHUNK_STEPS % chunk_steps((3, 32, 32), batch) == 0
+
+
+def test_a_step_in_parts_is_the_step_as_a_whole_up_to_rounding():
+    torch.manual_seed(0)
+    start = Denoiser(MLP((2,), Settings(width=16, depth=1, embedding=4)), 1.0)
+    data = Held(torch.randn(64, 2))
+    whole, parts = (train(start, data, budget(microbatch=size), seeds) for size in (None, 3))
+    pairs = list(zip(whole.parameters(), parts.parameters()))
+    assert any(not torch.equal(a, b) for a, b in pairs)
+    assert all(torch.allclose(a, b, atol=2e-3) for a, b in pairs)
+
+
+def test_the_average_and_the_ramp_can_be_given_in_images():
+    assert budget(warmup_images=80).rate(4) == pytest.approx(5e-3)
+    assert budget(ema=0.5, ema_images=8).ema_decay(99) == pytest.approx(0.5)
+    assert budget(ema=0.5, ema_images=8).ema_decay(0) == pytest.approx(0.25)
+
+
+def test_flips_mirror_half_of_the_images_and_the_classes_go_along():
+    images = torch.zeros(64, 1, 1, 2)
+    images[:, 0, 0, 1] = torch.arange(64)
+    held = Held(images, torch.arange(64) % 4, classes=4, flip=True)
+    quiet = budget(steps=8, p_mean=-30.0, p_std=0.01)
+    seen = list(batches(held, quiet, 1.0, seeds))
+    x = torch.cat([batch.x for batch in seen])[:, 0, 0]
+    mirrored = (x[:, 0] > 0.5).float()
+    assert 0.2 < float(mirrored.mean()) < 0.8
+    number = x.amax(1).round().long()
+    told = torch.cat([batch.conditions["class_labels"] for batch in seen])
+    assert torch.equal(told.argmax(1)[number > 0], (number % 4)[number > 0])
+
+
+def test_half_precision_rounds_the_network_alone_and_is_resumed_to_the_same_bits():
+    torch.manual_seed(0)
+    network, data = MLP((2,), Settings(width=16, depth=1, embedding=4)), Held(torch.randn(64, 2))
+    exact = train(Denoiser(network, 1.0), data, budget(steps=200), seeds)
+    for precision in ("bf16", "fp16"):
+        start = Denoiser(network, 1.0, Arithmetic(precision))
+        kept = Kept()
+        rounded = train(start, data, budget(steps=200), seeds, Watch(kept, 64 * 8))
+        resumed = Kept()
+        resumed.states = kept.states[:1]
+        again = train(start, data, budget(steps=200), seeds, Watch(resumed, 64 * 8))
+        for a, b, c in zip(rounded.parameters(), again.parameters(), exact.parameters()):
+            assert a.dtype == torch.float32
+            assert torch.equal(a, b)
+            assert torch.allclose(a, c, atol=0.1)
+            assert not torch.equal(a, c)
 
 
 class Stopping(FileCheckpoint):
@@ -83,10 +139,12 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_bit
         chunks.extend([index] if stream == "noise" else [])
         return seeds(stream, index)
 
-    undisturbed = train(start, data, long, seeds)
+    undisturbed = train(start, Held(data), long, seeds)
     with pytest.raises(KeyboardInterrupt):
-        train(start, data, long, seeds, Stopping(tmp_path / "state.safetensors", b"this"), 100 * long.batch)
-    resumed = train(start, data, long, counted, FileCheckpoint(tmp_path / "state.safetensors", b"this"), 100 * long.batch)
+        train(start, Held(data), long, seeds, Watch(Stopping(tmp_path / "state.safetensors", b"this"), 100 * long.batch))
+    resumed = train(
+        start, Held(data), long, counted, Watch(FileCheckpoint(tmp_path / "state.safetensors", b"this"), 100 * long.batch)
+    )
     assert chunks == [4]
     for a, b in zip(undisturbed.parameters(), resumed.parameters()):
         assert torch.equal(a, b)
@@ -129,16 +187,19 @@ class Stochastic(torch.nn.Module):
 
 def test_a_network_that_draws_is_trained_to_the_same_bits_whole_or_from_any_checkpoint_and_given_back_to_be_evaluated():
     torch.manual_seed(0)
-    start, data = Denoiser(Stochastic(), 1.0), torch.randn(256, 2)
+    start, data = Denoiser(Stochastic(), 1.0), Held(torch.randn(256, 2))
     given = budget(steps=200)
     kept = Kept()
-    whole = train(start, data, given, seeds, kept, 64 * 8)
+    whole = train(start, data, given, seeds, Watch(kept, 64 * 8))
     assert len(kept.states) > 2
     torch.manual_seed(1)
     torch.rand(7)
     resumed = Kept()
     resumed.states = kept.states[:1]
-    again, other = train(start, data, given, seeds, resumed, 64 * 8), train(start, data, given, lambda s, i: derive(1, s, i))
+    again, other = (
+        train(start, data, given, seeds, Watch(resumed, 64 * 8)),
+        train(start, data, given, lambda s, i: derive(1, s, i)),
+    )
     for a, b in zip(whole.state_dict().values(), again.state_dict().values()):
         assert torch.equal(a, b)
     assert not torch.equal(whole.network.layers[0].weight, other.network.layers[0].weight)

@@ -54,7 +54,7 @@ def metrics(generation: int = 2) -> dict[str, Any]:
 
 
 def mixed(params: Params, generation: int) -> np.ndarray:
-    return training_set(Job(params, Chain("arm", 0), generation, Path()))
+    return np.asarray(training_set(Job(params, Chain("arm", 0), generation, Path())))
 
 
 def test_strategies_cost_what_they_say(make: Make) -> None:

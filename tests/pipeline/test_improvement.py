@@ -1,19 +1,16 @@
 """Study `improvement`: choosing and reporting are apart, and the auxiliary is looked at along one fine-tuning."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import load
 from pipeline.generation.job import draw, fit_model, load_model
 from pipeline.making.shared import make_shared
 from pipeline.storage.layout import BASE
-from pipeline.studies.bench.study import Bench, load_study
-from pipeline.studies.kind import kind_of
+from pipeline.studies.bench.study import Bench
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls, lowest
 from pipeline.studies.pages.improvement.page import plot, selected, split, summary
 from pipeline.studies.points.improvement.point import Settings, snapshots
@@ -90,19 +87,3 @@ def test_the_auxiliary_at_a_budget_is_what_a_fine_tuning_of_that_length_gives(tm
     assert list(kept) == [64, 128]
     assert all((value == whole[name]).all() for name, value in kept[64].state_dict().items())
     assert any((value != whole[name]).any() for name, value in kept[128].state_dict().items())
-
-
-def test_batches_that_are_not_prepared_64_steps_at_a_time_are_refused_before_anything_is_trained(
-    tmp_path,
-    monkeypatch,  # type: ignore[no-untyped-def]
-) -> None:
-    for part in ("presets", "studies"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("points"))
-    monkeypatch.chdir(tmp_path)
-    params = Path("studies/improvement/params.yaml")
-    text = params.read_text()
-    params.write_text(text.replace("changes:\n", "changes:\n  auxiliary.batch: 1500\n"))
-    with pytest.raises(BadInput, match=r"auxiliary.batch: 1500 is not allowed here: such batches are prepared 43"):
-        kind_of(load_study("improvement"))
-    params.write_text(text.replace("changes:\n", "changes:\n  auxiliary.batch: 2048\n"))
-    kind_of(load_study("improvement"))

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.samples import Array, Labelled, Pool
 from pipeline.experiment.chains import Chain, remembered
 from pipeline.experiment.kinds import HOOKS, LOOPS
 from pipeline.experiment.params import Params, load, parse
 from pipeline.generation.hooks import Context
-from pipeline.generation.loops import Array, Sources
+from pipeline.generation.loops import Sources
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = np.arange(100.0)[:, None]
@@ -18,7 +19,12 @@ FIRST, SECOND = REAL[:40] + 1000, REAL[:60] + 2000
 
 def mixed(loop: str, share: float | None = None, seed: int = 0) -> Array:
     rng = np.random.Generator(np.random.Philox(key=seed))
-    return LOOPS[loop].mix(Sources(REAL, [FIRST, SECOND], lambda: REAL + 5000, rng, share))[:, 0]
+    real, first, second, fresh = (Pool([Labelled(values)]) for values in (REAL, FIRST, SECOND, REAL + 5000))
+    return np.asarray(LOOPS[loop].mix(Sources(real, [first, second], lambda: fresh, rng, share)))[:, 0]
+
+
+def labelled(values: Array, labels: int) -> Pool:
+    return Pool([Labelled(values, np.full(len(values), labels))])
 
 
 def arm(**keys: object) -> Params:
@@ -51,6 +57,15 @@ def test_a_constant_share_is_exact_and_the_set_as_large_as_the_real_one(share: f
     assert (drawn >= 1000).sum() == round(100 * share)
 
 
+@pytest.mark.parametrize(("loop", "share"), [("augmentation", None), ("accumulate-subsample", None), ("constant-share", 0.4)])
+def test_samples_keep_their_labels_in_every_loop(loop: str, share: float | None) -> None:
+    rng = np.random.Generator(np.random.Philox(key=0))
+    real, first, second = labelled(REAL, 0), labelled(FIRST, 1), labelled(SECOND, 2)
+    mixed = LOOPS[loop].mix(Sources(real, [first, second], lambda: real, rng, share))
+    taken = mixed.take(np.arange(len(mixed)))
+    np.testing.assert_array_equal(taken.classes, taken.values[:, 0] // 1000)
+
+
 def test_arms_remember_as_many_generations_as_they_say() -> None:
     assert list(remembered(arm(), Chain("arm", 0), 7)) == [6]
     assert list(remembered(arm(memory=3), Chain("arm", 0), 7)) == [4, 5, 6]
@@ -70,10 +85,10 @@ def test_the_filter_keeps_the_most_typical_and_the_corrector_moves_towards_real_
     rng = np.random.default_rng(0)
     real, candidates = rng.normal(size=(500, 2)), (3 * rng.normal(size=(1000, 2))).astype(np.float32)
     context = Context(real, 250, 0.5, rng)
-    kept = HOOKS["keep-typical"](candidates, context)
+    kept = HOOKS["keep-typical"](candidates, context).values
     assert kept.shape == (250, 2)
     assert np.linalg.norm(kept, axis=1).max() < np.quantile(np.linalg.norm(candidates, axis=1), 0.35)
-    moved = HOOKS["towards-real"](candidates, context)
+    moved = HOOKS["towards-real"](candidates, context).values
     given = candidates[:250]
     to_real = np.linalg.norm(given[:, None] - real, axis=2).min(axis=1)
     np.testing.assert_allclose(np.linalg.norm(moved - given, axis=1), to_real / 2, rtol=1e-4)

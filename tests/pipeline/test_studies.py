@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pipeline.analysis.intervals import bootstrap, log_slope
+from pipeline.data.samples import Labelled
 from pipeline.experiment.kinds import STUDIES
 from pipeline.experiment.params import load
 from pipeline.generation.choosing import choose
@@ -113,10 +114,10 @@ def test_a_candidate_that_diverges_is_never_chosen_and_all_of_them_are_an_error(
     monkeypatch.chdir(tmp_path)
     make_shared(params)
 
-    def draw(w: float, n: int) -> np.ndarray:
+    def draw(w: float, n: int) -> Labelled:
         if w > 1:
             raise FloatingPointError("diverged")
-        return np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32) * (2 - w)
+        return Labelled(np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32) * (2 - w))
 
     assert choose(params, 0, [2.0, 0.0, 1.0], draw)["guidance"] in (0.0, 1.0)
     with pytest.raises(FloatingPointError, match=r"every one of the candidates \[2.0, 3.0\]"):

@@ -12,19 +12,24 @@ from models.diffusion.latents import latents
 from models.diffusion.schedule import karras_sigmas
 from models.samplers.heun import sample_heun
 from pipeline.analysis.theory import accumulation_bound, complement_share, mixture_share, predicted
+from pipeline.data.samples import Array, Labelled, Pool
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import frechet, moments
 from pipeline.experiment.chains import Chain, remembered
 from pipeline.experiment.kinds import LOOPS
 from pipeline.experiment.params import Params, load, parse
-from pipeline.generation.loops import Array, Loop, Sources
+from pipeline.generation.loops import Loop, Sources
 from pipeline.studies.points.control.attribute import Attribute
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUTH = np.array([[2.0, 1.0], [1.0, 2.0]])
 N = 20_000
 GENERATIONS = 12
+
+
+def pool(points: Array) -> Pool:
+    return Pool([Labelled(points)])
 
 
 def experiment(loop: str, mean: tuple[float, float] = (0.0, 0.0), **keys: object) -> Params:
@@ -72,8 +77,8 @@ def measured(params: Params, moved: Callable[[np.ndarray], np.ndarray] = np.asar
     outputs: list[Array] = []
     for generation in range(1, GENERATIONS + 1):
         history = [outputs[index - 1] for index in remembered(params, Chain("arm", 0), generation)]
-        sources = Sources(real, history, of_the_truth, rng, arm.synthetic_share)
-        data = real if generation == 1 else LOOPS[arm.loop].mix(sources)
+        sources = Sources(pool(real), [pool(made) for made in history], lambda: pool(of_the_truth()), rng, arm.synthetic_share)
+        data = real if generation == 1 else np.asarray(LOOPS[arm.loop].mix(sources))
         mean, covariance = moments(data)
         base = exact(covariance, mean)
         denoise = base

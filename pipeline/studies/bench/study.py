@@ -195,7 +195,7 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
 def guided_fid(job: Job, denoise: Denoise) -> float | None:
     """The FID of a generation's guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
     try:
-        samples = draw(job, denoise, "synthetic", job.params.evaluation.n)
+        samples = draw(job, denoise, "synthetic", job.params.evaluation.n).values
     except FloatingPointError:
         return None
     return fid(job.params, samples)

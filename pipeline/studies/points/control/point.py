@@ -17,6 +17,7 @@ from pydantic import Field
 from models.diffusion.denoiser import Denoise
 from models.diffusion.guidance import sims
 from pipeline.analysis.theory import complement_share, mixture_share
+from pipeline.data.samples import Labelled
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats
@@ -78,9 +79,9 @@ def point(bench: Bench) -> list[Row]:
     params, settings, target = bench.params, bench.settings, float(bench.at["target"])
     job, count = bench.base(), params.evaluation.n
     base, attribute = load_model(job, BASE), Attribute(params, list(settings.group), settings.by)
-    pool = draw(job, base, "auxiliary", params.auxiliary.n * int(settings.pool))
+    pool = draw(job, base, "auxiliary", params.auxiliary.n * int(settings.pool)).values
     parts, q_base, own = attribute.parts(pool), attribute.share(pool), attribute.shares(pool)
-    unguided = draw(job, base, "synthetic", count)
+    unguided = draw(job, base, "synthetic", count).values
     common: Row = {
         "q_base": q_base,
         "fid_base": attribute.distance(unguided, attribute.share(unguided)),
@@ -103,7 +104,7 @@ def point(bench: Bench) -> list[Row]:
 
             def guided_by(in_s: Floats, w: float = w, training: Auxiliary = training) -> Denoise:
                 drawn = with_shares(pool, parts, in_s, params.auxiliary.n)
-                return sims(base, fit_model(job, base, drawn, training, "fine-tune"), w)
+                return sims(base, fit_model(job, base, Labelled(drawn), training, "fine-tune"), w)
 
             rows.append(common | of_law | {"budget": budget} | _steered(bench, attribute, guided_by, by_law, aim, w))
     return rows
@@ -118,10 +119,10 @@ def _steered(
     try:
         denoise = guided_by(in_s)
         for _ in range(int(bench.settings.corrections)):
-            tried.append((in_s, attribute.shares(draw(job, denoise, "selection", count))))
+            tried.append((in_s, attribute.shares(draw(job, denoise, "selection", count).values)))
             in_s = rescaled(*tried[-1], wanted, w) if bench.settings.by == "classes" else corrected(tried, wanted, w)
             denoise = guided_by(in_s)
-        guided = draw(job, denoise, "synthetic", count)
+        guided = draw(job, denoise, "synthetic", count).values
     except FloatingPointError:
         return {"q_auxiliary": float(in_s[:n_group].sum()), "achieved_by_law": None, "achieved": None, "fid": None}
     return {

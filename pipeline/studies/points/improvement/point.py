@@ -8,20 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 
 from models.diffusion.denoiser import Denoise, Denoiser
+from models.diffusion.examples import CHUNK_STEPS
 from models.diffusion.guidance import merged, sims
-from models.diffusion.training import CHUNK_STEPS, State, chunk_steps, train
-from pipeline.data.samples import Array, decode
-from pipeline.data.source import dataset
-from pipeline.data.truth import Points
+from models.diffusion.training import State, Watch, train
+from pipeline.data.samples import Labelled, joined
 from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Guidance, Section, Seed
 from pipeline.generation import compute
-from pipeline.generation.job import draw, load_model
+from pipeline.generation.examples import examples
+from pipeline.generation.job import draw, fresh_model, load_model
 from pipeline.judging.evaluation import fid
 from pipeline.storage.layout import BASE
 from pipeline.studies.bench.study import Bench, Row, guided_fid
@@ -65,14 +64,6 @@ def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> Non
         raise ValueError(
             f"settings.selection_seeds: {settings.selection_seeds} is not allowed: no other seed is left to report by"
         )
-    source = dataset(params)
-    shape = source.truth.means.shape[1:] if isinstance(source, Points) else source.training.values.shape[1:]
-    chunk = chunk_steps(torch.empty(1, *shape), compute.budget(params.auxiliary, params))
-    if CHUNK_STEPS % chunk:
-        raise ValueError(
-            f"auxiliary.batch: {params.auxiliary.batch} is not allowed here: such batches are prepared {chunk} steps at a time,"
-            f" so that the auxiliary cannot be looked at after every multiple of {CHUNK_STEPS}"
-        )
 
 
 def point(bench: Bench) -> list[Row]:
@@ -81,7 +72,7 @@ def point(bench: Bench) -> list[Row]:
     job, n = bench.base(), int(bench.at["n"])
     base, count = load_model(job, BASE), params.evaluation.n
     auxiliaries = snapshots(bench, base, draw(job, base, "auxiliary", n)[:n])
-    fid_base = fid(params, draw(job, base, "synthetic", count))
+    fid_base = fid(params, draw(job, base, "synthetic", count).values)
     rows: list[Row] = []
     for budget, auxiliary in auxiliaries.items():
         for w in settings.guidances:
@@ -91,20 +82,21 @@ def point(bench: Bench) -> list[Row]:
     return rows
 
 
-def snapshots(bench: Bench, base: Denoiser, drawn: Array) -> dict[int, Denoiser]:
+def snapshots(bench: Bench, base: Denoiser, drawn: Labelled) -> dict[int, Denoiser]:
     """The auxiliary after each of the budgets (in steps) of one fine-tuning."""
     params, budgets = bench.params, list(bench.settings.budgets)
     longest = params.auxiliary.model_copy(update={"steps": max(budgets)})
     device, job = device_of(params), bench.job(1)
     kept = Snapshots(budgets)
-    data = torch.from_numpy(decode(drawn)).to(device)
 
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"fine-tune-{stream}", index)
 
-    train(base, data, compute.budget(longest, params), seed_of, kept, CHUNK_STEPS * longest.batch)
+    seen = examples(joined([drawn]), device, job.classes, getattr(params.data, "flip", False))
+    train(base, seen, compute.budget(longest, params), seed_of, Watch(kept, CHUNK_STEPS * longest.batch))
     auxiliaries = {}
     for budget in budgets:
-        auxiliaries[budget] = compute.fresh_denoiser(params, drawn.shape[1:], 0).to(device).eval()
+        auxiliaries[budget] = fresh_model(job, "init")
         auxiliaries[budget].load_state_dict(kept.kept[budget])
+        auxiliaries[budget].ready(device).eval()
     return auxiliaries

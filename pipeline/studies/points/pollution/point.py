@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from models.diffusion.guidance import sims
+from pipeline.data.samples import joined
 from pipeline.experiment.sections import Guidance, Section
-from pipeline.generation import compute
-from pipeline.generation.job import draw, fit_model, load_model
+from pipeline.generation.job import draw, fit_model, fresh_model, load_model
 from pipeline.judging.evaluation import fid
 from pipeline.storage.layout import BASE
 from pipeline.studies.bench.study import Bench, Row, guided_fid
@@ -28,13 +27,12 @@ def point(bench: Bench) -> list[Row]:
     n_polluting = round(float(bench.at["share"]) * len(real))
     unpolluted = draw(first, base, "synthetic", max(n_polluting, params.evaluation.n))
     second = bench.job(2)
-    untrained = compute.fresh_denoiser(params, real.shape[1:], second.seed("init"))
-    polluted = fit_model(second, untrained, np.concatenate([real, unpolluted[:n_polluting]]), params.train, "train")
+    polluted = fit_model(second, fresh_model(second, "init"), joined([real, unpolluted[:n_polluting]]), params.train, "train")
     drawn = draw(second, polluted, "auxiliary", params.auxiliary.n)[: params.auxiliary.n]
     auxiliary = fit_model(second, polluted, drawn, params.auxiliary, "fine-tune")
     rows: list[Row] = []
     for w in bench.settings.guidances:
         reached = guided_fid(second, sims(polluted, auxiliary, float(w)))
         rows.append({"w": w, "n_polluting": n_polluting, "fid": reached})
-    fid_unpolluted = fid(params, unpolluted[: params.evaluation.n])
+    fid_unpolluted = fid(params, unpolluted[: params.evaluation.n].values)
     return [row | {"fid_unpolluted": fid_unpolluted} for row in rows]
