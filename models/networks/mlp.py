@@ -18,6 +18,11 @@ class Settings(Section):
     depth: Annotated[int, Field(ge=1, le=64)]
     embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]
 
+    @property
+    def multiplications(self) -> int:
+        """About how many an evaluation takes for one sample."""
+        return self.width * (self.embedding + self.width * (self.depth - 1))
+
 
 @NETWORKS.register("mlp", Settings)
 class MLP(nn.Module):

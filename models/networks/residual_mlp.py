@@ -17,6 +17,11 @@ class Settings(Section):
     depth: Annotated[int, Field(ge=1, le=64)]
     embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]
 
+    @property
+    def multiplications(self) -> int:
+        """About how many an evaluation takes for one sample."""
+        return 2 * self.depth * self.width**2
+
 
 class ResidualBlock(nn.Module):
     """h + W2 silu(W1 norm(h) + E emb), shape-preserving on [B, width]; W2 starts at zero, so a fresh block is the identity."""

@@ -12,7 +12,7 @@ READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation.n", "e
 """The params that every generation reads; those of its trainings and the arm's own come on top."""
 READ_IF_GIVEN = ("labels", "engine.precision", "engine.compile")
 """And those that it may leave out."""
-READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection")
+READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection", "evaluation.selection_n")
 """And those that a guidance is chosen by."""
 READ_TO_JUDGE = ("data", "evaluation", "engine.threads")
 """The params that samples are judged by."""
@@ -73,7 +73,7 @@ def decisive(params: Params, chain: Chain) -> dict[str, Any]:
     if STRATEGIES[arm.strategy].auxiliary:
         keys += budget(params, "auxiliary")
     if arm.guidance == "auto":
-        keys += READ_TO_CHOOSE
+        keys += given(params, READ_TO_CHOOSE)
     keys += [f"arms.{chain.arm}.{key}" for key in OWN if getattr(arm, key) is not None]
     return values(params, keys)
 

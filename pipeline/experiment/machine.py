@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from pipeline.experiment.errors import BadInput
+from pipeline.experiment.kinds import NETWORKS, Section
 from pipeline.experiment.params import Params
 
 if TYPE_CHECKING:
     import torch
 
 
+TINY = 10**8
+"""Multiplications of a batch's forward pass below which `auto` takes the CPU (measured: benchmarks/gpu.py)."""
 WORDS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16", "fp16": "float16"}
 """The precisions as they are recorded."""
 
@@ -25,7 +28,9 @@ def device_of(params: Params) -> "torch.device":
     import torch
 
     found = _cuda_devices()
-    device = torch.device(params.device if params.device != "auto" else "cuda" if found else "cpu")
+    if params.device == "auto":
+        return torch.device("cuda" if found and not _is_tiny(params) else "cpu")
+    device = torch.device(params.device)
     if device.type == "cuda" and (device.index or 0) >= found:
         raise BadInput(
             f"device: {params.device!r} is not allowed: this machine has {found} CUDA devices; auto and cpu always work"
@@ -41,17 +46,17 @@ def resolved(params: Params) -> dict[str, Any]:
 
 def environment(params: Params) -> dict[str, str]:
     """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
-    kind = device_of(params).type if params.device not in ("auto", "cpu") or _cuda_devices() else "cpu"
+    kind = device_of(params).type if params.device != "cpu" and _cuda_devices() else "cpu"
     precision = WORDS[params.engine.precision] + (", compiled" if params.engine.compile else "")
     return {"environment": f"{kind}, {precision}, torch {version('torch').partition('+')[0]}, 1 process"}
 
 
 def device_pool(params: Params) -> list[str]:
     """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
-    if params.device not in ("auto", "cuda"):
+    found = _cuda_devices() if params.device in ("auto", "cuda") else 0
+    if not found or (params.device == "auto" and _is_tiny(params)):
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = _cuda_devices()
     return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
 
 
@@ -78,6 +83,7 @@ def fix(params: Params) -> None:
 @cache
 def _fix(count: int, with_torch: bool, precision: str) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel is chosen by timing it
     threadpool_limits(count)
     if with_torch:
         import torch
@@ -85,6 +91,15 @@ def _fix(count: int, with_torch: bool, precision: str) -> None:
         torch.set_num_threads(count)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: a second or two
+
+
+def _is_tiny(params: Params) -> bool:
+    """Whether a training step is so small that a GPU spends it waiting for kernels to be launched, and the CPU is faster."""
+    settings = params.network
+    if not isinstance(settings, Section):
+        settings = NETWORKS.entry(params.kind("network")).settings.model_validate(settings)
+    work = getattr(settings, "multiplications", None)
+    return work is not None and work * params.train.batch < TINY
 
 
 def _cuda_devices() -> int:

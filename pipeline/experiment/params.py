@@ -145,10 +145,8 @@ class Params(Section):
                 f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
                 f" more than n_synthetic, {given}"
             )
-        for key in ("width", "depth"):
-            size, most = getattr(arm.guide, key, None), getattr(self.network, key, None)
-            if size is None or not isinstance(self.network, Section):
-                continue
+        for key, size in (arm.guide.sizes if arm.guide and isinstance(self.network, Section) else {}).items():
+            most = getattr(self.network, key, None)
             if most is None:
                 kind = kind_of(self.network)
                 raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.kind {kind} has no {key}")

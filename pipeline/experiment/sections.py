@@ -128,13 +128,15 @@ def _metric(value: Any) -> Section:
 class Evaluation(Section):
     """How samples are judged: by an extractor's features (`identity`: the points themselves), in metrics.
 
-    `metrics` are those beyond the usual ones. `selection` real samples are held out to choose by (guidance: auto); nothing that
-    is reported is computed with them. `fid_infinity` adds the FID extrapolated to infinitely many samples.
+    `metrics` are those beyond the usual ones. `selection` real samples are held out to choose by (guidance: auto), and each
+    choice is judged by `selection_n` samples; nothing that is reported is computed with either. `fid_infinity` adds the FID
+    extrapolated to infinitely many samples.
     """
 
     extractor: Annotated[SerializeAsAny[ExtractorSettings], BeforeValidator(by_name)]
     n: Plenty
     selection: Annotated[int, Field(ge=50, le=MOST)] | None = None
+    selection_n: Annotated[int, Field(ge=50, le=MOST)] | None = None
     fid_infinity: bool = False
     metrics: list[Annotated[SerializeAsAny[Section], PlainValidator(_metric)]] = Field(default_factory=list)
 
@@ -167,11 +169,18 @@ Guidance = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 class Guide(Section):
-    """Autoguidance's guide: trained on the same data for fewer steps, and smaller where width or depth are given."""
+    """Autoguidance's guide: trained on the same data for fewer steps, and smaller where a size of its network is given."""
 
     steps: Count
     width: Annotated[int, Field(ge=1, le=8192)] | None = None
     depth: Annotated[int, Field(ge=1, le=64)] | None = None
+    channels: Annotated[int, Field(ge=1, le=8192)] | None = None
+    blocks: Annotated[int, Field(ge=1, le=64)] | None = None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of its network that are its own."""
+        return self.model_dump(exclude={"steps"}, exclude_none=True)
 
 
 class HookCall(Section):

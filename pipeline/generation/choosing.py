@@ -13,7 +13,7 @@ from pipeline.storage.layout import Layout
 CANDIDATES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
 """The guidances that `auto` chooses from where the arm names none."""
 SELECTION_SAMPLES = 2000
-"""Samples that each guidance is judged by where one is to be chosen."""
+"""Samples that each guidance is judged by where one is to be chosen, and params.yaml does not say."""
 
 
 def choose(
@@ -30,7 +30,7 @@ def choose(
     Returns guidance, selection_fid (its distance) and selection_n (the real samples it was judged by). A guidance whose
     trajectories diverge is infinitely far. Raises FloatingPointError where all are.
     """
-    layout = Layout(params.experiment)
+    layout, n = Layout(params.experiment), params.evaluation.selection_n or SELECTION_SAMPLES
     held_out = read_samples(layout.held_out(seed)).values
     extractor = Reference(params, layout.extractor).extractor
 
@@ -41,7 +41,7 @@ def choose(
 
     def distance(w: float) -> float:
         try:
-            return frechet(*describe(draw(w, SELECTION_SAMPLES).values), *target)
+            return frechet(*describe(draw(w, n).values), *target)
         except FloatingPointError:
             return math.inf
 

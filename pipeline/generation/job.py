@@ -100,7 +100,7 @@ class Job:
     def guide_params(self) -> Params:
         """The params with autoguidance's guide for a network: smaller, where the arm says so."""
         guide = self.arm.guide
-        sizes = guide.model_dump(include={"width", "depth"}, exclude_none=True) if guide else {}
+        sizes = guide.sizes if guide else {}
         return self.params.model_copy(update={"network": self.params.network.model_copy(update=sizes)})
 
     def seed(self, purpose: str, *indices: int) -> int:
