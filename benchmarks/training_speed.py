@@ -2,7 +2,7 @@
 
     python benchmarks/training_speed.py [--preset cifar10-small] [--seconds 10]
 
-The plain loop is what one writes first: autocast as the preset's precision says, Adam, an average kept tensor by tensor, float32
+The plain loop is what one writes first: autocast as the preset says, Adam, an average kept tensor by tensor, float32
 images on the device. Random images stand for real ones. Says which device gave the figures.
 """
 
