@@ -1,8 +1,25 @@
-"""The settings that all samplers have. Imports nothing heavy, so that params can be checked at once."""
+"""The settings that all networks and all samplers have. Imports nothing heavy, so that params can be checked at once."""
 
 from typing import ClassVar
 
 from models.registry import Count, Positive, Section
+
+
+class NetworkSettings(Section):
+    """What params.yaml needs to know of a network."""
+
+    takes_labels: ClassVar[bool] = False
+    """Whether it can be told the classes of samples: their number as a third argument, and `class_labels` [B, K]."""
+
+    @property
+    def takes_augmentation(self) -> bool:
+        """Whether it can be told how images were augmented: `augment_labels` [B, 9]."""
+        return False
+
+    @property
+    def multiplications(self) -> int | None:
+        """About how many an evaluation takes for one sample, where that is so few that a GPU may be slower than a CPU."""
+        return None
 
 
 class SamplerSettings(Section):

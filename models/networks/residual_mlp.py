@@ -7,10 +7,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.diffusion.embedding import NoiseEmbedding
-from models.registry import NETWORKS, Section
+from models.diffusion.settings import NetworkSettings
+from models.registry import NETWORKS
 
 
-class Settings(Section):
+class Settings(NetworkSettings):
     """Its size; `embedding` is the channels of the noise level's embedding."""
 
     width: Annotated[int, Field(ge=1, le=8192)]
