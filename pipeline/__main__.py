@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.experiment.chains import Chain, check_seed
 from pipeline.experiment.errors import BadInput, exit_code
 from pipeline.experiment.params import UNREAD, Params, load
+from pipeline.experiment.sections import kind_of
 from pipeline.recipes import stages
 from pipeline.recipes.rendering import chains_stage, check, check_generation, plan_stage
 from pipeline.records.claims import refuse_beside_a_run
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ALONE:
         commands.add_parser(name)
     for name in OF_A_SEED:
-        commands.add_parser(name).add_argument("--seed", type=int, required=True)
+        commands.add_parser(name).add_argument("--seed", type=int, required=name == "base")
     for name in OF_A_GENERATION:
         command, required = commands.add_parser(name), name == stages.GENERATION  # `judged` alone judges the real data
         command.add_argument("--experiment", required=required)
@@ -68,7 +69,7 @@ def _run(given: argparse.Namespace) -> None:
 def _shared(given: argparse.Namespace, params: Params) -> None:
     """A stage that all chains share."""
     path = Layout(params.experiment).recipe
-    if given.stage in OF_A_SEED:
+    if given.stage == "base":
         check_seed(params, given.seed)
     if given.stage == stages.KINDS:
         from pipeline.recipes.uses import write_parts
@@ -86,15 +87,27 @@ def _shared(given: argparse.Namespace, params: Params) -> None:
         check(path, stages.base_stage(params, given.seed), params)
         make_base(params, given.seed)
     elif given.stage == "data":
-        from pipeline.making.shared import make_data
-
-        check(path, stages.data_stage(params, given.seed), params)
-        make_data(params, given.seed)
+        _data(given.seed, path, params)
     else:
         from pipeline.making.shared import make_extractor
 
         check(path, stages.extractor_stage(params), params)
         make_extractor(params)
+
+
+def _data(seed: int | None, path: Path, params: Params) -> None:
+    """A finite set, or a seed's points."""
+    from pipeline.making.shared import make_points, make_set
+
+    if not params.data.has_truth:
+        check(path, stages.set_stage(params), params)
+        make_set(params)
+        return
+    if seed is None:
+        raise BadInput(f"seed: is missing: data.kind {kind_of(params.data)} draws points for each seed")
+    check_seed(params, seed)
+    check(path, stages.points_stage(params, seed), params)
+    make_points(params, seed)
 
 
 def _generation(given: argparse.Namespace, params: Params) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.data.samples import Array, Labelled
+from pipeline.data.samples import Labelled
 
 SPLIT_SEED = 20240829
 """The split into training and reference is fixed: it is no part of an experiment's randomness."""
@@ -13,11 +13,19 @@ MIN_REFERENCE = 150
 class Finite:
     """A finite set with a fixed split; every seed trains on the same real set.
 
-    The first `n_held_out` of those that nothing is trained on are to choose by, the others to report by.
+    The first `n_held_out` of those that nothing is trained on are to choose by, the others to report by. Values may be read
+    only when they are looked at (`pipeline.data.lazy`).
     """
 
     def __init__(self, training: Labelled, rest: Labelled, n_held_out: int = 0) -> None:
         self.training, self.selection, self.reference = training, rest[:n_held_out], rest[n_held_out:]
+
+    @classmethod
+    def of_parts(cls, training: Labelled, selection: Labelled, reference: Labelled) -> "Finite":
+        """The parts as they are."""
+        made = cls(training, reference)
+        made.selection = selection
+        return made
 
     @classmethod
     def split(cls, samples: Labelled, n_real: int, n_held_out: int = 0) -> "Finite":
@@ -29,11 +37,3 @@ class Finite:
             )
         order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(samples.values))
         return cls(samples[order[:n_real]], samples[order[n_real:]], n_held_out)
-
-    def real(self, seed: int) -> Array:
-        """[n_real, ...]."""
-        return self.training.values
-
-    def held_out(self, seed: int) -> Array:
-        """[n_held_out, ...]."""
-        return self.selection.values

@@ -1,4 +1,4 @@
-"""The data set that params.yaml names."""
+"""The data set that params.yaml names, read from where it comes from."""
 
 from pipeline.data.finite import Finite
 from pipeline.data.truth import Points
@@ -14,4 +14,7 @@ def dataset(params: Params) -> Points | Finite:
     source = DATASETS[kind](params.data, params.evaluation.selection or 0)
     if not isinstance(source, Points | Finite):
         raise BadInput(f"data.kind {kind} gives {type(source).__name__} instead of Points or Finite")
+    if isinstance(source, Points) != params.data.has_truth:
+        said = f"has_truth = {isinstance(source, Points)}"
+        raise BadInput(f"data.kind {kind} gives {type(source).__name__}: its settings must say {said}")
     return source

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
 from pipeline.data.samples import Array
-from pipeline.data.source import dataset
+from pipeline.data.stored import stored
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats, frechet, moments
 from pipeline.experiment.errors import BadInput
@@ -65,7 +65,7 @@ class Reference:
     """
 
     def __init__(self, params: Params, folder: Path) -> None:
-        self.source = dataset(params)
+        self.source = stored(params)
         self.extractor = made(params, self.source)
         self.extractor.load(folder)
         content = b"".join((folder / name).read_bytes() for name in self.extractor.files)

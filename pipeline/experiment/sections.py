@@ -32,6 +32,11 @@ class DataSettings(Section):
     """Whether its distribution is known, and so as many new real samples as one likes."""
     has_labels: ClassVar[bool] = False
 
+    @property
+    def files(self) -> list[str]:
+        """The files and folders that a finite set is read from: what is made of them is stale when they change."""
+        return []
+
     def check(self, held_out: int) -> None:
         """Raise ValueError where the data set is too small to hold so many samples out, beside those to report by."""
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from pipeline.data import stored
 from pipeline.data.arrays import read_samples
 from pipeline.data.samples import Array, Labelled
 from pipeline.distance.extractor import Reference
@@ -31,7 +32,7 @@ def choose(
     trajectories diverge is infinitely far. Raises FloatingPointError where all are.
     """
     layout, n = Layout(params.experiment), params.evaluation.selection_n or SELECTION_SAMPLES
-    held_out = read_samples(layout.held_out(seed)).values
+    held_out = read_samples(stored.held_out(params, seed)).values
     extractor = Reference(params, layout.extractor).extractor
 
     def describe(samples: Array) -> tuple[Floats, Floats]:

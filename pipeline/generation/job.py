@@ -18,6 +18,7 @@ from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.examples import CHUNK_STEPS
 from models.diffusion.guidance import scaled
 from models.diffusion.training import Watch, train
+from pipeline.data import stored
 from pipeline.data.arrays import read_samples, write_stream
 from pipeline.data.samples import Array, Labelled, Labels, Pool, encode, joined
 from pipeline.experiment.chains import Chain
@@ -68,7 +69,7 @@ class Job:
     @cached_property
     def real(self) -> Labelled:
         """The chain's real training set."""
-        return read_samples(self.layout.real(self.chain.seed))
+        return read_samples(stored.real(self.params, self.chain.seed))
 
     @property
     def shape(self) -> tuple[int, ...]:

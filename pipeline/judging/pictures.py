@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.data.finite import Finite
 from pipeline.data.samples import Array
-from pipeline.data.source import dataset
+from pipeline.data.stored import stored
 from pipeline.data.truth import Points, Truth
 from pipeline.experiment.params import Params
 
@@ -20,7 +20,7 @@ LINE = 96
 
 def sample_picture(params: Params, samples: Array) -> bytes:
     """PNG of the first samples: 256 images in a 16 x 16 grid, or all points in the plane of their first two coordinates."""
-    pixels = image_grid(samples, GRID_COLUMNS, GRID_COLUMNS) if of_images(samples) else _scatter(dataset(params), samples)
+    pixels = image_grid(samples, GRID_COLUMNS, GRID_COLUMNS) if of_images(samples) else _scatter(stored(params), samples)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

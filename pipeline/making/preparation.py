@@ -9,7 +9,7 @@ from pipeline.experiment.params import Params
 from pipeline.making.failures import note_failure
 from pipeline.making.judgement import judge_real
 from pipeline.making.renewal import renew_parts
-from pipeline.making.shared import make_data, make_extractor
+from pipeline.making.shared import make_extractor, make_points, make_set
 from pipeline.making.transactions import make_base
 from pipeline.recipes import stages
 from pipeline.recipes.rendering import PLANNED, render
@@ -56,7 +56,8 @@ def _make(versions: Versions, params: Params, seeds: list[int]) -> dict[int, str
             act(versions.recording(target))
 
     for seed in seeds:
-        make(stages.data(seed), partial(make_data, params, seed))
+        make(stages.points(seed), partial(make_points, params, seed))
+    make(stages.SET, partial(make_set, params))
     make(stages.EXTRACTOR, partial(make_extractor, params))
     make(stages.JUDGED, partial(judge_real, params))
     for seed in seeds:

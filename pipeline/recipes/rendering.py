@@ -29,8 +29,8 @@ def recipe(params: Params, chain: Chain, generation: int) -> str:
 
 def roots(params: Params, wanted: Iterable[Chain]) -> list[str]:
     """DVC's names of the stages that chains share, in the order in which they are made; of those of a seed, the chains'."""
-    seeds = {name for chain in wanted for name in (stages.data(chain.seed), stages.base(chain.seed))}
-    others = {name for seed in params.seeds for name in (stages.data(seed), stages.base(seed))} - seeds
+    seeds = {name for chain in wanted for name in (stages.points(chain.seed), stages.base(chain.seed))}
+    others = {name for seed in params.seeds for name in (stages.points(seed), stages.base(seed))} - seeds
     return [f"{Layout(params.experiment).recipe}:{name}" for name in stages.shared(params) if name not in others]
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.data import stored
 from pipeline.experiment.chains import READ_IF_GIVEN, Chain, budget, decisive, given, judging, remembered
 from pipeline.experiment.kinds import EXTRACTORS, STRATEGIES
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
+from pipeline.recipes.rooms import DATA_CODE, DISTANCE_CODE, GENERATION_CODE, JUDGING_CODE
 from pipeline.recipes.uses import extensions, files_of, of_base, of_data, of_extractor, of_generation, of_judging
 from pipeline.storage.layout import (
     AUXILIARY,
@@ -24,18 +26,12 @@ from pipeline.storage.layout import (
 
 PYTHON = 'PATH=".venv/bin:$PATH" python'
 """The environment's Python, whether it is activated or not."""
-KINDS, EXTRACTOR, GENERATION, JUDGED = "kinds", "extractor", "generation", "judged"
-"""Names of stages; those of a seed's data and base model are made by `data` and `base`."""
-
-DATA_CODE = "pipeline/data", "pipeline/experiment"
-GENERATION_CODE = *DATA_CODE, "models/diffusion", "models/registry.py", "pipeline/generation"
-DISTANCE_CODE = *DATA_CODE, "models/registry.py", "pipeline/distance"
-JUDGING_CODE = *DISTANCE_CODE, "pipeline/judging", "pipeline/metrics"
-"""The rooms whose code decides what the stages make; the files of the kinds that params.yaml names come on top."""
+KINDS, SET, EXTRACTOR, GENERATION, JUDGED = "kinds", "data", "extractor", "generation", "judged"
+"""Names of stages; those of a seed's points and base model are made by `points` and `base`."""
 
 
-def data(seed: int) -> str:
-    """The name of the stage of a seed's data."""
+def points(seed: int) -> str:
+    """The name of the stage of a seed's points."""
     return f"data-seed{seed}"
 
 
@@ -47,7 +43,10 @@ def base(seed: int) -> str:
 def shared(params: Params) -> dict[str, str]:
     """The stages that all chains share, by their names, in the order in which they are made."""
     texts = {KINDS: kinds_stage(params)} if extensions(params) else {}
-    texts |= {data(seed): data_stage(params, seed) for seed in params.seeds}
+    if params.data.has_truth:
+        texts |= {points(seed): points_stage(params, seed) for seed in params.seeds}
+    else:
+        texts |= {SET: set_stage(params)}
     texts |= {EXTRACTOR: extractor_stage(params)} if fitted(params) else {}
     texts |= {JUDGED: floor_stage(params)}
     return texts | {base(seed): base_stage(params, seed) for seed in params.seeds}
@@ -60,26 +59,53 @@ def kinds_stage(params: Params) -> str:
     return _stage(layout.runs, KINDS, KINDS, deps, keys, [layout.kinds])
 
 
-def data_stage(params: Params, seed: int) -> str:
-    """A seed's real set, and what is held out to choose by."""
+def points_stage(params: Params, seed: int) -> str:
+    """A seed's real points, and those that are held out to choose by."""
     layout, keys, outs = Layout(params.experiment), ["data"], [Layout(params.experiment).real(seed)]
     if params.evaluation.selection:
         keys, outs = [*keys, "evaluation.selection"], [*outs, layout.held_out(seed)]
     deps = [*DATA_CODE, *files_of(params, of_data(params)), str(layout.planned)]
-    return _stage(layout.runs, data(seed), f"data --seed {seed}", deps, keys, outs)
+    return _stage(layout.runs, points(seed), f"data --seed {seed}", deps, keys, outs)
+
+
+def set_stage(params: Params) -> str:
+    """A finite set, for all seeds."""
+    layout, keys = Layout(params.experiment), ["data", *given(params, ["evaluation.selection"])]
+    deps = [
+        *DATA_CODE,
+        "pipeline/making/storing.py",
+        *files_of(params, of_data(params)),
+        *params.data.files,
+        str(layout.planned),
+    ]
+    outs = [path for name in stored.parts(params) for path in stored.with_labels(params, stored.part(params, name))]
+    return _stage(layout.runs, SET, SET, deps, keys, [*outs, layout.data / stored.FACTS])
+
+
+def real_files(params: Params, seed: int) -> list[str]:
+    """The files of a seed's real training set."""
+    return list(map(str, stored.with_labels(params, stored.real(params, seed))))
+
+
+def judged_by(params: Params) -> list[str]:
+    """The files that samples are judged by: a finite set's parts, and the extractor's files."""
+    names = [] if params.data.has_truth else [stored.TRAINING, stored.REFERENCE]
+    parts = [path for name in names for path in stored.with_labels(params, stored.part(params, name))]
+    return list(map(str, [*parts, *fitted(params)]))
 
 
 def extractor_stage(params: Params) -> str:
     """The extractor's files."""
     layout, keys = Layout(params.experiment), ["data", "engine.threads", "evaluation.extractor"]
-    deps = [*DISTANCE_CODE, *files_of(params, of_extractor(params)), str(layout.planned)]
+    parts = judged_by(params)[: -len(fitted(params))]
+    deps = [*DISTANCE_CODE, *files_of(params, of_extractor(params)), *parts, str(layout.planned)]
     return _stage(layout.runs, EXTRACTOR, EXTRACTOR, deps, keys, fitted(params))
 
 
 def floor_stage(params: Params) -> str:
     """The real data, judged as generations are."""
     layout = Layout(params.experiment)
-    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *map(str, fitted(params)), str(layout.planned)]
+    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *judged_by(params), str(layout.planned)]
     return _stage(layout.runs, JUDGED, JUDGED, deps, judging(params), [], [layout.facts])
 
 
@@ -87,7 +113,7 @@ def base_stage(params: Params, seed: int) -> str:
     """Generation 1's base model of a seed, which all arms share."""
     layout, optional = Layout(params.experiment), [*given(params, READ_IF_GIVEN), *budget(params, "train")]
     keys = ["engine.threads", "network", "noise", *optional]
-    deps = [*GENERATION_CODE, *files_of(params, of_base(params)), str(layout.real(seed))]
+    deps = [*GENERATION_CODE, *files_of(params, of_base(params)), *real_files(params, seed)]
     outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT)]
     return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
 
@@ -96,9 +122,9 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
     """A generation's models and samples."""
     layout, arm = Layout(params.experiment), params.arms[chain.arm]
     folder = layout.generation(chain, generation)
-    deps = [*GENERATION_CODE, *files_of(params, of_generation(params, chain)), str(layout.real(chain.seed))]
+    deps = [*GENERATION_CODE, *files_of(params, of_generation(params, chain)), *real_files(params, chain.seed)]
     if arm.guidance == "auto":
-        deps += ["pipeline/distance", str(layout.held_out(chain.seed)), *map(str, fitted(params))]
+        deps += ["pipeline/distance", str(stored.held_out(params, chain.seed)), *judged_by(params)]
     earlier = [layout.generation(chain, number) for number in remembered(params, chain, generation)]
     deps += [str(made / name) for made in earlier for name in samples_of(params, SYNTHETIC)]
     if generation == 1:
@@ -115,7 +141,7 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
 def judged_stage(params: Params, chain: Chain, generation: int) -> str:
     """A generation's metrics and picture."""
     folder = Layout(params.experiment).generation(chain, generation)
-    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *map(str, fitted(params))]
+    deps = [*JUDGING_CODE, *files_of(params, of_judging(params)), *judged_by(params)]
     deps += [str(folder / name) for name in (MADE, *samples_of(params, SYNTHETIC), *_second(params, chain)[1:])]
     words, picture = f"{JUDGED} {_words(params, chain, generation)}", folder / PICTURE
     return _stage(folder, JUDGED, words, deps, judging(params), [picture], [folder / METRICS])

@@ -29,6 +29,7 @@ from pipeline.experiment.kinds import (
 from pipeline.experiment.params import Params
 from pipeline.experiment.parts import imported, part
 from pipeline.experiment.sections import kind_of
+from pipeline.recipes.rooms import with_imports
 from pipeline.storage.files import Recording, staged, write_text
 from pipeline.storage.layout import Layout
 
@@ -42,8 +43,9 @@ def of_data(params: Params) -> list[Use]:
 
 
 def of_extractor(params: Params) -> list[Use]:
-    """What the extractor's files are made by."""
-    return [*of_data(params), (EXTRACTORS, kind_of(params.evaluation.extractor))]
+    """What the extractor's files are made by; a finite set is read from where it is stored."""
+    truth = of_data(params) if params.data.has_truth else []
+    return [*truth, (EXTRACTORS, kind_of(params.evaluation.extractor))]
 
 
 def of_base(params: Params) -> list[Use]:
@@ -85,7 +87,7 @@ def files_of(params: Params, uses: Iterable[Use]) -> list[str]:
             found += [str(whole)] if whole.is_dir() else [str(_place(layout, registry, kind)), *_imports(registry, kind)]
             found += map(str, inputs_of(extension))
         elif module != registry.home:  # which is in a folder that the stage depends on
-            found.append(f"{module.replace('.', '/')}.py")
+            found += with_imports(f"{module.replace('.', '/')}.py")
     return list(dict.fromkeys(found))
 
 
@@ -137,6 +139,7 @@ def _imports(registry: Registry[Any], kind: str) -> list[str]:
 
 
 def _all(params: Params) -> Iterator[Use]:
+    yield from of_data(params)
     yield from of_judging(params)
     for chain in chains(params):
         yield from of_generation(params, chain)

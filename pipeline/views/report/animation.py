@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.data import stored
+from pipeline.data.arrays import mapped
 from pipeline.experiment.params import Params
 from pipeline.judging.pictures import CONTOUR, POINT, WHITE, of_images
-from pipeline.storage.files import read_array
-from pipeline.storage.layout import Layout
 from pipeline.views.report.gallery import pictures, spread
 
 FRAMES, MILLISECONDS, LAST_MILLISECONDS = 50, 160, 1600
@@ -26,8 +26,8 @@ def animation(params: Params, results: pd.DataFrame) -> bytes | None:
     """
     found = {chain.arm: paths for chain, paths in pictures(params, results).items() if paths}
     last = max((max(paths) for paths in found.values()), default=0)
-    real = Layout(params.experiment).real(params.seeds[0])
-    if last < 2 or (real.exists() and of_images(read_array(real))):
+    real = stored.real(params, params.seeds[0])
+    if last < 2 or (real.exists() and of_images(mapped(real))):
         return None
     frames = FRAMES
     while True:

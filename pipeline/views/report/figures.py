@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from pipeline.data.source import dataset
+from pipeline.data.stored import stored
 from pipeline.data.truth import Points
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
@@ -146,7 +146,7 @@ def _draw(axes: Axes, chart: dict[str, Any]) -> None:
 
 
 def _show(axes: Axes, params: Params, path: Path) -> None:
-    source, output = dataset(params), read_array(path)
+    source, output = stored(params), read_array(path)
     if not isinstance(source, Points):
         axes.imshow(image_grid(output, GRID_SIDE, GRID_SIDE), interpolation="nearest")
         return

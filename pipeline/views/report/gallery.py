@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from pipeline.data import stored
+from pipeline.data.arrays import read_samples
 from pipeline.experiment.chains import Chain, lengths
 from pipeline.experiment.params import Params
 from pipeline.judging.pictures import sample_picture
-from pipeline.storage.files import read_array
 from pipeline.storage.layout import PICTURE, Layout
 from pipeline.views.report.results import first_chains
 
@@ -56,8 +57,8 @@ def gallery(params: Params, results: pd.DataFrame, longer: dict[Chain, int] | No
         }
         for chain, paths in found.items()
     ]
-    real = Layout(params.experiment).real(next(iter(found)).seed if found else params.seeds[0])
-    shown = _uri(sample_picture(params, read_array(real)), limit) if real.exists() else None
+    real = stored.real(params, next(iter(found)).seed if found else params.seeds[0])
+    shown = _uri(sample_picture(params, read_samples(real).values), limit) if real.exists() else None
     return {"generations": generations, "arms": arms, "real": shown}
 
 

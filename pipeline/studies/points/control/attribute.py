@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
 from pipeline.data.samples import Array
-from pipeline.data.source import dataset
+from pipeline.data.stored import stored
 from pipeline.data.truth import Truth
 from pipeline.distance.extractor import Reference
 from pipeline.distance.frechet import Floats, frechet, moments
@@ -34,7 +34,7 @@ class Attribute:
 
     def __init__(self, params: Params, group: list[int], by: By = "group") -> None:
         self._group, self._by = np.array(group), by
-        source = dataset(params)
+        source = stored(params)
         if isinstance(source, Finite):
             self._of_images(params, source)
         else:

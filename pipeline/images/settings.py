@@ -1,0 +1,47 @@
+"""What params.yaml says of any set of images. Imports nothing heavy."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.sections import DataSettings
+
+ROOT = "SELF_CONSUMING_DATA"
+"""The environment variable with a folder of data sets: `root` is looked for in it, too."""
+
+
+class ImageSettings(DataSettings):
+    """`n_real` images to train on. Of `classes` only those that are named, numbered anew; `flip` mirrors half of the images.
+
+    `root` is where the files are, relative to the project or to the folder that SELF_CONSUMING_DATA names. Images are brought
+    to `size` x `size`, after a centre `crop` to a square, in `channels` grey or rgb; without these they stay as they are.
+    """
+
+    root: Annotated[str, Field(min_length=1)] | None = None
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    crop: bool = False
+    channels: Literal["grey", "rgb"] | None = None
+    flip: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ImageSettings":
+        if self.classes and len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes must differ from each other, got {self.classes}")
+        if self.crop and self.size is None:
+            raise ValueError("crop true is not allowed without size: images are cut to a square and brought to it")
+        return self
+
+    def found(self, usual: str, what: str) -> Path:
+        """Where the files are: at `root`, else at the usual place. Raises BadInput, which says `what` is to be fetched."""
+        given = Path(self.root or usual)
+        home = os.environ.get(ROOT)
+        places = [given] if given.is_absolute() or not home else [given, Path(home) / given]
+        for place in places:
+            if place.exists():
+                return place
+        looked = " or ".join(map(str, places))
+        raise BadInput(f"data.root: there is no {looked}: {what}; root or {ROOT} says where it lies")

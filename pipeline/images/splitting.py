@@ -1,0 +1,34 @@
+"""Which images are trained on, which are to choose by, and which are to report by."""
+
+import numpy as np
+
+from pipeline.data.finite import SPLIT_SEED, Finite
+from pipeline.data.samples import Labelled
+from pipeline.experiment.errors import BadInput
+
+
+def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: int, what: str) -> Finite:
+    """A fixed split: `n_real` to train on, and what is left to choose and to report by.
+
+    A set with test images of its own reports by these. What is held out to choose by then comes from the training images that
+    are left, or, where they are too few, from the test images. Raises BadInput for fewer images than asked for.
+    """
+    if test is None:
+        if len(training) < n_real + n_held_out + 2:
+            beside = f" beside {n_held_out} held out" if n_held_out else ""
+            raise BadInput(
+                f"data.n_real: {n_real} is not allowed{beside}: {what} has {len(training)} images, and some must be left to"
+                " report by"
+            )
+        return Finite.split(training, n_real, n_held_out)
+    if len(training) < n_real:
+        raise BadInput(f"data.n_real: {n_real} is not allowed: {what} has {len(training)} training images")
+    order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(training))
+    left = training[np.sort(order[n_real:])]
+    part = training[np.sort(order[:n_real])]
+    if len(left) >= n_held_out:
+        return Finite.of_parts(part, left[np.arange(n_held_out)], test)
+    if len(test) < n_held_out + 2:
+        raise BadInput(f"evaluation.selection: {n_held_out} is not allowed: {what} has {len(test)} test images")
+    chosen = np.random.Generator(np.random.Philox(key=SPLIT_SEED + 1)).permutation(len(test))
+    return Finite.of_parts(part, test[np.sort(chosen[:n_held_out])], test[np.sort(chosen[n_held_out:])])
