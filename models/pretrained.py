@@ -46,7 +46,7 @@ def settings_of(arguments: Mapping[str, Any]) -> Section:
 
 
 def published(arguments: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Denoiser:
-    """The denoiser of EDM's arguments (`img_resolution`, `img_channels`, `label_dim`, ...) with published weights, to be evaluated.
+    """The denoiser of EDM's arguments (`img_resolution`, `img_channels`, `label_dim`, ...) with published weights.
 
     Raises ValueError for arguments that are not known, and RuntimeError for weights that do not fit.
     """

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 T = TypeVar("T")
 
 MOST = 1_000_000_000
-"""More of anything is a slip of the pen."""
+"""Upper bound; anything larger is a typo."""
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Plenty = Annotated[int, Field(ge=2, le=MOST)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -37,7 +37,7 @@ class Entry(NamedTuple, Generic[T]):
 
 
 class Registry(MutableMapping[str, T]):
-    """Kinds by their names. The program's own are read when they are asked for: `residual-mlp` is in residual_mlp.py.
+    """Kinds by their names. The program's own are read when they are asked for, each from the file of its name.
 
     Attributes:
         what: what the kinds are, in the plural, for people.
@@ -70,12 +70,12 @@ class Registry(MutableMapping[str, T]):
     def entry(self, name: str) -> Entry[T]:
         """All that is known of a kind. Raises KeyError."""
         if name not in self._entries:
-            self._read(name.replace("-", "_"))
+            self._read(_file_of(name))
         return self._entries[name]
 
     def module(self, name: str) -> str:
         """The module that registers a kind; one of the program's own is not read for it. Raises KeyError."""
-        mine = f"{self.home}.{name.replace('-', '_')}"
+        mine = f"{self.home}.{_file_of(name)}"
         if name not in self._entries and self._is_package and find_spec(mine) is not None:
             return mine
         return self.entry(name).module
@@ -120,6 +120,11 @@ class Registry(MutableMapping[str, T]):
 
     def _is_mine(self, module: str) -> bool:
         return module == self.home or module.startswith(f"{self.home}.")
+
+
+def _file_of(name: str) -> str:
+    """The name of the module with a kind: `residual-mlp` is in residual_mlp, `dpm++2m` in dpmpp2m."""
+    return name.replace("-", "_").replace("+", "p")
 
 
 NETWORKS: Registry[Any] = Registry("networks", "network.kind", "models.networks")

@@ -1,7 +1,29 @@
-"""EDM's noise levels."""
+"""EDM's noise levels, and a step from one to the next."""
+
+from typing import Annotated
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
+
+from models.diffusion.denoiser import Denoise
+from models.diffusion.settings import SamplerSettings
+from models.registry import Positive
+
+
+class LevelSettings(SamplerSettings):
+    """`steps` noise levels from sigma_max to sigma_min, spaced by rho (EDM Eq. 5), then 0."""
+
+    steps: Annotated[int, Field(ge=2, le=10_000)]
+    sigma_min: Positive
+    sigma_max: Positive
+    rho: Positive
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> "LevelSettings":
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min:g} is not allowed: it must be below sigma_max, {self.sigma_max:g}")
+        return self
 
 
 def karras_sigmas(steps: int, sigma_min: float, sigma_max: float, rho: float) -> Tensor:
@@ -9,3 +31,13 @@ def karras_sigmas(steps: int, sigma_min: float, sigma_max: float, rho: float) ->
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     hi, lo = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return torch.cat([(hi + ramp * (lo - hi)) ** rho, torch.zeros(1, dtype=torch.float64)])
+
+
+def heun_step(denoise: Denoise, x: Tensor, t: Tensor, t_next: Tensor, last: bool) -> Tensor:
+    """x [B, ...] at level t to level t_next by Heun's method; the last step, to 0, by Euler's (EDM Algorithm 1)."""
+    d = (x - denoise(x, t)) / t
+    x_euler = x + (t_next - t) * d
+    if last:
+        return x_euler
+    d_next = (x_euler - denoise(x_euler, t_next)) / t_next
+    return x + (t_next - t) * (d + d_next) / 2

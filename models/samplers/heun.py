@@ -1,30 +1,15 @@
 """EDM's deterministic sampler: Heun's second-order method (Karras et al. 2022, Algorithm 1)."""
 
-from typing import Annotated
-
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from models.diffusion.denoiser import Denoise
-from models.diffusion.schedule import karras_sigmas
-from models.diffusion.settings import SamplerSettings
-from models.registry import SAMPLERS, Positive
+from models.diffusion.schedule import LevelSettings, heun_step, karras_sigmas
+from models.registry import SAMPLERS
 
 
-class Settings(SamplerSettings):
+class Settings(LevelSettings):
     """Noise levels from sigma_max to sigma_min, spaced by rho (EDM Eq. 5), then 0."""
-
-    steps: Annotated[int, Field(ge=2, le=10_000)]
-    sigma_min: Positive
-    sigma_max: Positive
-    rho: Positive
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> "Settings":
-        if self.sigma_min >= self.sigma_max:
-            raise ValueError(f"sigma_min {self.sigma_min:g} is not allowed: it must be below sigma_max, {self.sigma_max:g}")
-        return self
 
     @property
     def evaluations(self) -> int:
@@ -47,11 +32,5 @@ def sample_heun(denoise: Denoise, latents: Tensor, sigmas: Tensor) -> Tensor:
     levels = sigmas.to(latents)
     x = latents * levels[0]
     for i, (t, t_next) in enumerate(zip(levels, levels[1:])):
-        d = (x - denoise(x, t)) / t
-        x_euler = x + (t_next - t) * d
-        if i + 2 < len(levels):
-            d_next = (x_euler - denoise(x_euler, t_next)) / t_next
-            x = x + (t_next - t) * (d + d_next) / 2
-        else:
-            x = x_euler
+        x = heun_step(denoise, x, t, t_next, last=i + 2 == len(levels))
     return x

@@ -34,17 +34,17 @@ class Settings(ImageSettings):
     @property
     def files(self) -> list[str]:
         """What the images are read from."""
-        return [str(self.found("", WHAT)), *([str(self._test)] if self._test else [])]
+        return [str(self.found([], WHAT)), *([str(self._test)] if self._test else [])]
 
     @property
     def _test(self) -> Path | None:
-        return None if self.test is None else self.model_copy(update={"root": self.test}).found("", WHAT)
+        return None if self.test is None else self.model_copy(update={"root": self.test}).found([], WHAT)
 
 
 @DATASETS.register("images", Settings)
 def images(data: Settings, n_held_out: int = 0) -> Finite:
     """`n_real` of the images to train on, the others (or those of `test`) to choose and to report by."""
-    root = data.found("", WHAT)
+    root = data.found([], WHAT)
     training = read(root, data)
     test = None if data._test is None else read(data._test, data)
     for part, place in ((training, root), (test, data._test)):

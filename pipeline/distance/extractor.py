@@ -1,19 +1,21 @@
 """Extractors: what gives the features that samples are compared in. Values of different extractors are never compared."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array
-from pipeline.data.stored import stored
+from pipeline.data.samples import Array, Labelled
+from pipeline.data.stored import REFERENCE, facts, stored
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats, frechet, moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS
+from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.experiment.seeds import derive
@@ -27,11 +29,15 @@ class Extractor:
 
     Attributes:
         files: the names of the files that `fit` writes, once for an experiment; none where there is nothing to fit.
+        device: gives the torch device to compute on.
+        compares_with_training: whether FID compares with what models are trained on, as EDM's does.
         own_space: whether the features are the samples' own numbers, so that a known truth is compared with exactly.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
     own_space: ClassVar[bool] = False
+    compares_with_training: bool = False
+    device: Callable[[], Any]
 
     def __init__(self, settings: Any, source: Points | Finite) -> None:
         self.settings, self.source = settings, source
@@ -50,44 +56,67 @@ class Extractor:
         """The likeliest class [N] of features [N, D]; None where it knows none."""
         return None
 
+    def real_features(self, reference: Labelled) -> NDArray[np.generic]:
+        """Features [M, D] of the real samples to report by, where they are not kept in a file."""
+        return self.features(reference.values)
+
+    def target(self) -> "Target | None":
+        """Moments of its own that FID compares with; None for those of the real samples to report by."""
+        return None
+
+    def digest(self, folder: Path) -> str:
+        """A hash of what makes its features differ from another's of the same kind: of its files; empty where it has none."""
+        content = b"".join((folder / name).read_bytes() for name in self.files)
+        return hashlib.sha256(content).hexdigest()[:12] if content else ""
+
     def facts(self) -> dict[str, float]:
         """What else there is to say of it."""
         return {}
 
 
+class Target(NamedTuple):
+    """What samples are compared with: moments, of how many real samples, and which, as values carry it."""
+
+    mean: Floats
+    covariance: Floats
+    n: int | None
+    name: str
+
+
 class Reference:
-    """What samples are compared with: an experiment's extractor, and real samples that nothing is trained on.
+    """What samples are compared with: an experiment's extractor, and real samples.
 
     Attributes:
         source: the data set.
         extractor: the extractor, ready to be used.
-        name: that values carry: the extractor's kind, and a hash of its files where it has any.
+        name: that values carry: the extractor's kind, and a hash of its files or weights where it has any.
     """
 
     def __init__(self, params: Params, folder: Path) -> None:
         self.source = stored(params)
         self.extractor = made(params, self.source)
         self.extractor.load(folder)
-        content = b"".join((folder / name).read_bytes() for name in self.extractor.files)
         kind = kind_of(params.evaluation.extractor)
-        self.name = f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}" if content else kind
+        self.name = f"{kind}-{self.extractor.digest(folder)}".removesuffix("-")
+        self._digest = "" if params.data.has_truth else str(facts(params)[REFERENCE]["sha256"])
 
-    def real(self, n: int) -> Array:
-        """The real samples [M, ...]: all that a finite set has to report by, or n draws of a known truth, always the same."""
+    def real(self, n: int) -> NDArray[np.generic]:
+        """Features of the real samples that a finite set has to report by, or of n draws of a known truth, always the same."""
         if isinstance(self.source, Points):
-            return self.source.truth.draw(derive(SEED, "reference"), n)
-        return self.source.reference.values
+            return self.extractor.features(self.source.truth.draw(derive(SEED, "reference"), n))
+        return self.extractor.real_features(self.source.reference)
 
-    def moments(self, features: NDArray[np.generic]) -> tuple[Floats, Floats]:
-        """Mean and covariance of the truth where it is known in this space, else those of real features [M, D]."""
+    def target(self, features: NDArray[np.generic]) -> Target:
+        """What FID compares with: the truth, where it is known in this space, the extractor's own, or real features [M, D]."""
         if isinstance(self.source, Points) and self.extractor.own_space:
-            return self.source.truth.mean, self.source.truth.covariance
-        return moments(features)
+            return Target(self.source.truth.mean, self.source.truth.covariance, None, "truth")
+        own = self.extractor.target()
+        return own or Target(*moments(features), len(features), f"reference-{self._digest[:12]}".removesuffix("-"))
 
     def fid(self, samples: Array) -> float:
         """The Fréchet distance of samples [N, ...]."""
-        real = self.extractor.features(self.real(len(samples)))
-        return frechet(*moments(self.extractor.features(samples)), *self.moments(real))
+        target = self.extractor.target() or self.target(self.real(len(samples)))
+        return frechet(*moments(self.extractor.features(samples)), target.mean, target.covariance)
 
 
 def made(params: Params, source: Points | Finite) -> Extractor:
@@ -96,4 +125,5 @@ def made(params: Params, source: Points | Finite) -> Extractor:
     extractor = EXTRACTORS[kind_of(settings)](settings, source)
     if not isinstance(extractor, Extractor):
         raise BadInput(f"evaluation.extractor {kind_of(settings)} is {type(extractor).__name__}, which is no Extractor")
+    extractor.device = lambda: device_of(params)
     return extractor

@@ -1,4 +1,4 @@
-"""Features of small images: a classifier trained on the real training split, as the MAD paper does for MNIST."""
+"""Features of images: a classifier trained on the real training split, as the MAD paper does for MNIST."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.diffusion.examples import decoded
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array, Labelled, decode
+from pipeline.data.samples import Array, Labelled
 from pipeline.data.truth import Points
+from pipeline.distance.blocks import featured, in_blocks
 from pipeline.distance.extractor import Extractor
 from pipeline.experiment.kinds import EXTRACTORS
 from pipeline.experiment.sections import ExtractorSettings
@@ -20,14 +22,32 @@ from pipeline.storage.files import write_bytes
 from pipeline.storage.weights import load_weights, weights
 
 WEIGHTS = "classifier.safetensors"
-EPOCHS, BATCH, LEARNING_RATE = 15, 64, 1e-3
 SEED = 0
 """The classifier belongs to the data, not to an experiment's seeds: every chain is judged by the same one."""
-FEATURES = 64
+SMALL = 12
+"""Images whose sides are shorter get the small network."""
+EPOCHS, IMAGES = 15, 240_000
+"""How long the small and the larger network are trained."""
+BATCH, LEARNING_RATE, BLOCK = 64, 1e-3, 2000
+FEATURES, LARGER_FEATURES = 64, 128
 
 
-class Network(nn.Module):
-    """[B, C, H, W] in [-1, 1] -> class scores [B, classes]; `features` gives the 64 activations before the last layer."""
+class Classes(nn.Module):
+    """[B, C, H, W] in [-1, 1] -> class scores [B, classes]; `features` gives the activations before the last layer."""
+
+    body: nn.Sequential
+    head: nn.Linear
+
+    def features(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, D]."""
+        return self.body(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(images))
+
+
+class Network(Classes):
+    """For images of a few pixels: two convolutions and 64 features."""
 
     def __init__(self, channels: int, side: int, classes: int) -> None:
         super().__init__()
@@ -43,12 +63,19 @@ class Network(nn.Module):
         )
         self.head = nn.Linear(FEATURES, classes)
 
-    def features(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, 64]."""
-        return self.body(images)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.body(images))
+class Larger(Classes):
+    """For images from 12 pixels up: five normalised convolutions, and the means over the image of 128 features."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        widths = [(channels, 32), (32, 32), (32, 64), (64, 64), (64, LARGER_FEATURES)]
+        layers = list[nn.Module]()
+        for number, (n_in, n_out) in enumerate(widths):
+            layers += [nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if number in (1, 3) else []
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(LARGER_FEATURES, classes)
 
 
 class Settings(ExtractorSettings):
@@ -59,7 +86,7 @@ class Settings(ExtractorSettings):
 
 @EXTRACTORS.register("classifier", Settings)
 class Classifier(Extractor):
-    """The 64 activations before the last layer of a classifier of the training split's labels."""
+    """The activations before the last layer of a classifier of the training split's labels: 64, or 128 from 12 pixels up."""
 
     files = (WEIGHTS,)
 
@@ -70,8 +97,10 @@ class Classifier(Extractor):
         self.finite = source
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(SEED, "classifier-init"))
-            _, channels, side, _ = source.training.values.shape
-            self.network = Network(channels, side, int(source.training.classes.max()) + 1)
+            _, channels, *sides = source.training.values.shape
+            classes = int(source.training.classes.max()) + 1
+            self.is_small = min(sides) < SMALL
+            self.network: Classes = Network(channels, sides[0], classes) if self.is_small else Larger(channels, classes)
 
     def fit(self, folder: Path) -> None:
         """Train it and write its weights."""
@@ -79,7 +108,9 @@ class Classifier(Extractor):
         def seed_of(epoch: int) -> int:
             return derive(SEED, "classifier-batches", epoch)
 
-        fit(self.network, *_tensors(self.finite.training), EPOCHS, BATCH, LEARNING_RATE, seed_of)
+        training = self.finite.training
+        epochs = EPOCHS if self.is_small else max(1, round(IMAGES / len(training)))
+        fit(self.network, training, epochs, BATCH, LEARNING_RATE, seed_of, decays=not self.is_small)
         write_bytes(folder / WEIGHTS, weights(self.network))
 
     def load(self, folder: Path) -> None:
@@ -87,44 +118,54 @@ class Classifier(Extractor):
         load_weights(folder / WEIGHTS, self.network)
         self.network.requires_grad_(False).eval()
 
-    @torch.inference_mode()
     def features(self, samples: Array) -> NDArray[np.generic]:
-        """uint8 images [N, C, H, W] -> the penultimate activations [N, 64]."""
-        return self.network.features(torch.from_numpy(decode(samples))).numpy()
+        """uint8 images [N, C, H, W] -> the penultimate activations [N, D]."""
+        return featured(samples, BLOCK, self._block)
+
+    @torch.inference_mode()
+    def _block(self, images: Array) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self.network.features(decoded(torch.from_numpy(images))).numpy()
+        return found
 
     @torch.inference_mode()
     def classes(self, features: NDArray[np.generic]) -> NDArray[np.int64]:
-        """The class [N] that it holds likeliest, of activations [N, 64]."""
+        """The class [N] that it holds likeliest, of activations [N, D]."""
         return self.network.head(torch.from_numpy(features)).argmax(1).numpy()
 
     @torch.inference_mode()
     def facts(self) -> dict[str, float]:
         """The share of reference images that it labels correctly."""
-        images, labels = _tensors(self.finite.reference)
-        return {"classifier_accuracy": float((self.network(images).argmax(1) == labels).double().mean())}
+        reference = self.finite.reference
+        guessed = np.concatenate([self.classes(self._block(block)) for block in in_blocks(reference.values, BLOCK)])
+        return {"classifier_accuracy": float((guessed == reference.classes).mean())}
 
 
 def fit(
-    model: Network,
-    images: Tensor,
-    labels: Tensor,
+    model: Classes,
+    data: Labelled,
     epochs: int,
     batch: int,
     learning_rate: float,
     seed_of: Callable[[int], int],
-) -> Network:
-    """Train on images [N, C, H, W] and labels [N] by cross-entropy with Adam; `seed_of(epoch)` seeds each epoch's order."""
+    decays: bool = False,
+) -> Classes:
+    """Train on uint8 images [N, C, H, W] and their labels by cross-entropy with Adam; `seed_of(epoch)` seeds an epoch's order.
+
+    Where it `decays` the rate rises and falls on OneCycle's cosine.
+    """
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    steps = epochs * -(-len(data) // batch)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * learning_rate, steps) if decays else None
     generator = torch.Generator()
     for epoch in range(epochs):
         generator.manual_seed(seed_of(epoch))
-        for picked in torch.randperm(len(images), generator=generator).split(batch):
-            loss = nn.functional.cross_entropy(model(images[picked]), labels[picked])
+        for picked in torch.randperm(len(data), generator=generator).split(batch):
+            places = picked.numpy()
+            images = decoded(torch.from_numpy(data.values[places]))
+            loss = nn.functional.cross_entropy(model(images), torch.from_numpy(data.classes[places]))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            if rate is not None:
+                rate.step()
     return model.requires_grad_(False).eval()
-
-
-def _tensors(part: Labelled) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(decode(part.values)), torch.from_numpy(part.classes)

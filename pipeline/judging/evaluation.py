@@ -20,6 +20,8 @@ from pipeline.metrics.memorisation import memorisation
 from pipeline.storage.layout import Layout
 
 FLOOR_DRAWS = 20
+COMPARED = "extractor", "reference"
+"""What values carry beside their counts: where one of these differs they are not comparable."""
 EXTRAPOLATED = "fid-infinity"
 """The metric that `evaluation.fid_infinity` asks for."""
 
@@ -38,11 +40,11 @@ class Judge:
         judged, found = self._judged(samples), dict[str, Any]()
         for kind, settings in chosen(self.evaluation).items():
             given = METRICS[kind](judged, settings)
-            if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | {"extractor"})):
+            if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | set(COMPARED))):
                 what = f"{', '.join(sorted(twice))}, which another one gives" if isinstance(given, dict) else repr(given)
                 raise ArithmeticError(f"metric {kind} gives {what}")
             found |= {name: _plain(f"metric {kind}: {name}", value) for name, value in given.items()}
-        return found | {"extractor": self.reference.name}
+        return found | {"extractor": self.reference.name, "reference": judged.compared.name}
 
     def fid(self, samples: Array) -> float:
         """The Fréchet distance alone, as `metrics` gives it."""
@@ -65,35 +67,39 @@ class Judge:
             "floors": {
                 key: value if key.startswith("n_") else np.mean([draw[key] for draw in draws], axis=0).tolist()
                 for key, value in draws[0].items()
-                if key != "extractor"
+                if key not in COMPARED
             },
         }
 
     def _floors_of_finite(self, source: Finite, n: int) -> dict[str, Any]:
         """Those of n training samples against the reference split, or of all of them where n is more than there are.
 
+        Where samples are compared with the training split, those of the reference split against it.
         Only for nearest_training_distance, which is 0 for the training split, the floor is the reference split's.
         """
         training, reference = source.training.values, source.reference.values
-        drawn = np.random.default_rng(derive(0, "floor", 0)).permutation(len(training))[:n]
-        judged = training[drawn] if n < len(training) else training
+        real = reference if self.reference.extractor.compares_with_training else training
+        drawn = np.random.default_rng(derive(0, "floor", 0)).permutation(len(real))[:n]
+        judged = real[drawn] if n < len(real) else real
         floors = self.metrics(judged)
         if "nearest_training_distance" in floors:
             floors |= memorisation(reference, training)
-        facts = {"floor": floors["fid"], "floor_n": len(judged), "n_reference": len(reference)}
-        name = floors.pop("extractor")
-        return self.reference.extractor.facts() | facts | {"floors": floors, "extractor": name}
+        facts = {"floor": floors["fid"], "floor_n": len(judged), "n_reference": floors["n_reference"]}
+        compared = {key: floors.pop(key) for key in COMPARED}
+        return self.reference.extractor.facts() | facts | {"floors": floors} | compared
 
     def _judged(self, samples: Array) -> Judged:
         source, extractor = self.reference.source, self.reference.extractor
-        features, real = extractor.features(samples), extractor.features(self.reference.real(len(samples)))
+        features, real = extractor.features(samples), self.reference.real(len(samples))
         if features.ndim != 2 or len(features) != len(samples):
             raise ArithmeticError(f"extractor {self.reference.name} gives {list(features.shape)} for {len(samples)} samples")
+        target = self.reference.target(real)
         return Judged(
             samples=samples,
             features=features,
             reference=real,
-            target=self.reference.moments(real),
+            target=(target.mean, target.covariance),
+            compared=target,
             truth=source.truth if isinstance(source, Points) else None,
             training=source.training.values if isinstance(source, Finite) else None,
             classes=extractor.classes(features),

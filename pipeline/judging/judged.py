@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.samples import Array
 from pipeline.data.truth import Truth
+from pipeline.distance.extractor import Target
 from pipeline.distance.frechet import Floats
 
 
@@ -19,6 +20,7 @@ class Judged:
         features: of the samples, [N, D].
         reference: features [M, D] of real samples that nothing is trained on; of a known truth, as many as there are samples.
         target: mean [D] and covariance [D, D] to compare with: the truth's where it is known, else the reference's.
+        compared: the same, with the count and the name of what is compared with.
         truth: the distribution of points, where it is known.
         training: the real training set [K, ...] of a finite data set.
         classes: the class [N] that the extractor sees in each sample, where it knows any.
@@ -28,6 +30,7 @@ class Judged:
     features: NDArray[np.generic]
     reference: NDArray[np.generic]
     target: tuple[Floats, Floats]
+    compared: Target
     truth: Truth | None
     training: Array | None
     classes: NDArray[np.int64] | None

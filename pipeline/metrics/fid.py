@@ -9,4 +9,5 @@ from pipeline.judging.judged import Judged
 def metric(judged: Judged, settings: Section) -> dict[str, float]:
     """fid, of n_samples against n_reference."""
     distance = frechet(*moments(judged.features), *judged.target)
-    return {"fid": distance, "n_samples": len(judged.features), "n_reference": len(judged.reference)}
+    count = judged.compared.n or len(judged.reference)
+    return {"fid": distance, "n_samples": len(judged.features), "n_reference": count}

@@ -8,6 +8,8 @@ from pipeline.distance.neighbours import squared_distances
 from pipeline.experiment.kinds import METRICS, Section
 from pipeline.judging.judged import Judged
 
+BLOCK = 4096
+"""Training points at once."""
 AT_MOST = 1000
 """Distances of all pairs grow with the square of the count, so that the first samples only are looked at."""
 
@@ -18,7 +20,9 @@ def nearest_distance(samples: NDArray[np.generic], training: NDArray[np.generic]
     The usual sign of memorisation (e.g. arXiv 2301.13188): it tends to 0 as samples become copies. Exactly 0 for copies of
     integer vectors, whose squares are exact.
     """
-    return float(np.sqrt(squared_distances(samples, training).min(axis=1)).mean())
+    blocks = range(0, len(training), BLOCK)
+    nearest = np.min([squared_distances(samples, training[first : first + BLOCK]).min(axis=1) for first in blocks], axis=0)
+    return float(np.sqrt(nearest).mean())
 
 
 def memorisation(images: Array, training: Array) -> dict[str, float]:

@@ -17,6 +17,8 @@ EVERYWHERE = "pipeline/storage"
 def with_imports(path: str) -> tuple[str, ...]:
     """A kind's file, and the program's files that it imports from, directly or not, but for those in the rooms above."""
     found = {path: None}
+    if not Path(path).is_file():  # the program lies elsewhere
+        return (path,)
     for name in imported(Path(path).read_text(encoding="utf-8")):
         file = f"{name.replace('.', '/')}.py"
         if Path(file).is_file() and not file.startswith((*GENERATION_CODE, *JUDGING_CODE, EVERYWHERE)):
