@@ -117,7 +117,10 @@ def speed(preset: str) -> None:
 
 def inception(preset: str) -> None:
     """The published distance of CIFAR-10's two parts."""
-    subprocess.run([sys.executable, HOME / "benchmarks/inception_parity.py", "--preset", preset], check=True, cwd=HOME)
+    settings = load(HOME / f"presets/{preset}.yaml", root=HOME).evaluation.extractor
+    weights = [f"--{key}={value}" for key in ("weights", "digest") if (value := getattr(settings, key, None))]
+    command = [sys.executable, HOME / "benchmarks/inception_parity.py", "--n", "0", *weights]
+    subprocess.run(command, check=True, cwd=HOME)
 
 
 def sims(preset: str) -> None:
@@ -141,11 +144,9 @@ def sims(preset: str) -> None:
         print(json.dumps(read_json(layout.facts), indent=1))
         print((layout.chain(chain) / "timings.jsonl").read_text())
         base, guided = metrics["fid_base"], metrics["fid"]
-        print(
-            f"{name()}: FID of base {base:.2f}, SIMS {guided:.2f} at w {metrics['guidance']}: {100 * (1 - guided / base):.0f} % lower"
-        )
-        for file in ("samples.png",):
-            (Path(os.environ["GPU_OUT"]) / file).write_bytes((made / file).read_bytes())
+        lower = f"{100 * (1 - guided / base):.0f} % lower"
+        print(f"{name()}: FID of base {base:.2f}, SIMS {guided:.2f} at w {metrics['guidance']}: {lower}")
+        (Path(os.environ["GPU_OUT"]) / "samples.png").write_bytes((made / "samples.png").read_bytes())
         os.chdir(HOME)
 
 
@@ -169,7 +170,8 @@ def main() -> None:
         PARTS[given.part](given.preset)
         return
     given.out.mkdir(parents=True, exist_ok=True)
-    surroundings = os.environ | {"PYTHONPATH": str(HOME), "GPU_OUT": str(given.out.resolve()), "PYTHONUNBUFFERED": "1"}
+    paths = f"{HOME}:{os.environ.get('PYTHONPATH', '')}"
+    surroundings = os.environ | {"PYTHONPATH": paths, "GPU_OUT": str(given.out.resolve()), "PYTHONUNBUFFERED": "1"}
     failed = []
     for part in given.only:
         began = time.perf_counter()

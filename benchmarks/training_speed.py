@@ -84,7 +84,9 @@ def main() -> None:
     params = load(Path(f"presets/{given.preset}.yaml"))
     device = machine.device_of(params)
     machine.fix(params)
-    budget = compute.budget(params.train.model_copy(update={"batch": given.batch} if given.batch else {}), params)
+    budget = compute.budget(
+        params.train.model_copy(update={"steps": 10**6} | ({"batch": given.batch} if given.batch else {})), params
+    )
     denoiser = compute.fresh_denoiser(params, tuple(given.shape), seed=0)
     images = torch.randint(0, 256, (4096, *given.shape), dtype=torch.uint8, device=device)
     rate, start = ours(denoiser, images, budget, given.seconds)

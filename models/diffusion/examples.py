@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from models.diffusion.augmentation import augment
 from models.diffusion.budget import Budget
@@ -116,7 +115,7 @@ def _shown(
 ) -> tuple[Tensor, Conditions]:
     """The clean samples of a chunk, flipped and augmented, and what the network is told of them."""
     y, labels = examples.take(picked)
-    conditions = {} if labels is None else {"class_labels": one_hot(labels, examples.classes).float()}
+    conditions = {} if labels is None else {"class_labels": torch.eye(examples.classes, device=labels.device)[labels]}
     if examples.flip:
         generator.manual_seed(seed_of("flips", index))
         mirrored = torch.rand(len(y), generator=generator, device=y.device) < 0.5
