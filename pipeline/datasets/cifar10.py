@@ -7,7 +7,7 @@ from pipeline.images.reading import kept, of_arrays
 from pipeline.images.settings import ImageSettings
 from pipeline.images.splitting import split
 
-USUAL = "cifar-10-batches-py"
+USUAL = "cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"
 
 
 class Settings(ImageSettings):

@@ -7,7 +7,7 @@ from pipeline.images.reading import kept, of_arrays
 from pipeline.images.settings import ImageSettings
 from pipeline.images.splitting import split
 
-USUAL = "/usr/share/datasets/fashion-mnist"
+USUAL = ("/usr/share/datasets/fashion-mnist",)
 WHAT = (
     "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz"
     " (Fashion-MNIST: Debian's package dataset-fashion-mnist, which make system installs)"

@@ -1,6 +1,7 @@
 """What params.yaml says of any set of images. Imports nothing heavy."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,13 +36,18 @@ class ImageSettings(DataSettings):
             raise ValueError("crop true is not allowed without size: images are cut to a square and brought to it")
         return self
 
-    def found(self, usual: str, what: str) -> Path:
-        """Where the files are: at `root`, else at the usual place. Raises BadInput, which says `what` is to be fetched."""
-        given = Path(self.root or usual)
-        home = os.environ.get(ROOT)
-        places = [given] if given.is_absolute() or not home else [given, Path(home) / given]
-        for place in places:
-            if place.exists():
-                return place
-        looked = " or ".join(map(str, places))
-        raise BadInput(f"data.root: there is no {looked}: {what}; root or {ROOT} says where it lies")
+    def found(self, usual: Sequence[str], what: str) -> Path:
+        """Where the files are: at `root`, else at a usual place. Raises BadInput, which says `what` is to be fetched."""
+        return place([self.root] if self.root else usual, "root", what)
+
+
+def place(usual: Sequence[str], key: str, what: str) -> Path:
+    """The first of some files or folders that is there. Raises BadInput, which says `what` is to be fetched."""
+    given = [Path(path) for path in usual]
+    home = os.environ.get(ROOT)
+    places = [*given, *(Path(home) / path for path in given if home and not path.is_absolute())]
+    for path in places:
+        if path.exists():
+            return path
+    looked = " or ".join(map(str, places))
+    raise BadInput(f"data.{key}: there is no {looked}: {what}; {key} or {ROOT} says where it lies")
