@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from pipeline.experiment.sections import kind_of
 from pipeline.storage.files import write_json
 
 log = logging.getLogger("self-consuming")
-BLOCK = 1024
+BLOCK = 1 << 26
+"""Bytes that are read at once."""
 
 
 class Reader:
@@ -29,8 +31,10 @@ class Reader:
 
     def blocks(self) -> Iterator[Array]:
         """uint8 [B, C, H, W] or float32 [B, D]."""
-        for first in range(0, len(self.samples), BLOCK):
-            block = np.ascontiguousarray(self.samples.values[first : first + BLOCK])
+        values = self.samples.values
+        size = max(1, BLOCK // (math.prod(values.shape[1:]) * values.dtype.itemsize))
+        for first in range(0, len(values), size):
+            block = np.ascontiguousarray(values[first : first + size])
             self._sha.update(block.tobytes())
             self.images += [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in block]
             yield block

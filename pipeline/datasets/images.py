@@ -9,7 +9,7 @@ from pipeline.data.finite import Finite
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import DATASETS
 from pipeline.images.reading import kept, read
-from pipeline.images.settings import ImageSettings
+from pipeline.images.settings import ImageSettings, place
 from pipeline.images.splitting import split
 
 WHAT = "a folder or zip of images, an .npy or an .npz"
@@ -34,23 +34,23 @@ class Settings(ImageSettings):
     @property
     def files(self) -> list[str]:
         """What the images are read from."""
-        return [str(self.found([], WHAT)), *([str(self._test)] if self._test else [])]
+        return [str(self.found((), WHAT)), *([str(self._test)] if self._test else [])]
 
     @property
     def _test(self) -> Path | None:
-        return None if self.test is None else self.model_copy(update={"root": self.test}).found([], WHAT)
+        return None if self.test is None else place([self.test], "test", WHAT)
 
 
 @DATASETS.register("images", Settings)
 def images(data: Settings, n_held_out: int = 0) -> Finite:
     """`n_real` of the images to train on, the others (or those of `test`) to choose and to report by."""
-    root = data.found([], WHAT)
+    root = data.found((), WHAT)
     training = read(root, data)
     test = None if data._test is None else read(data._test, data)
-    for part, place in ((training, root), (test, data._test)):
+    for part, path in ((training, root), (test, data._test)):
         if data.labels and part is not None and part.labels is None:
             raise BadInput(
-                f"data.labels: true is not allowed: {place} has no labels (class folders, or a dataset.json with labels)"
+                f"data.labels: true is not allowed: {path} has no labels (class folders, or a dataset.json with labels)"
             )
     if test is not None and test.values.shape[1:] != training.values.shape[1:]:
         raise BadInput(f"data.test: images are {list(test.values.shape[1:])}, those of root {list(training.values.shape[1:])}")

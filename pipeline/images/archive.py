@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +14,8 @@ from pipeline.experiment.errors import BadInput, in_a_line
 
 LISTING = "dataset.json"
 """The labels, as EDM's and StyleGAN's dataset tools write them: {"labels": [[name, label], ...]}, or null."""
+LEFT_BESIDE = "__MACOSX"
+"""A folder that macOS puts into zips: shadows of the images, under their names."""
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
@@ -26,7 +29,7 @@ class Archive:
         for name in entries:
             self._check(name)
         self._listing = LISTING if LISTING in entries else None
-        self.names = sorted(name for name in entries if PurePosixPath(name).suffix.lower() in ENDINGS)
+        self.names = sorted(name for name in entries if _is_image(PurePosixPath(name)))
         if not self.names:
             raise BadInput(f"data: {path} holds no images ({', '.join(sorted(ENDINGS))})")
 
@@ -36,7 +39,7 @@ class Archive:
             return (self.path / name).read_bytes()
         try:
             return self._zip.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
             raise BadInput(f"data: {name} in {self.path} cannot be read: {in_a_line(error)}") from None
 
     def labels(self) -> Labels | None:
@@ -67,7 +70,7 @@ class Archive:
                 if not isinstance(label, int) or isinstance(label, bool) or label < 0:
                     raise BadInput(f"data: {LISTING} in {self.path}: label {label!r} of {name} is no class number")
                 labels[name] = label
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadInput(f"data: {LISTING} in {self.path} is not as it should be: {in_a_line(error)}") from None
         return labels
 
@@ -81,6 +84,12 @@ class Archive:
             raise BadInput(f"data: {name} leaves {self.path}: its files must lie within")
 
 
+def _is_image(path: PurePosixPath) -> bool:
+    """Whether a file is one by its name; hidden files and folders are none."""
+    hidden = any(part[0] == "." or part == LEFT_BESIDE for part in path.parts)
+    return path.suffix.lower() in ENDINGS and not hidden
+
+
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
@@ -89,13 +98,15 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _listed(folder: Path) -> list[str]:
-    """The files below a folder, links to folders followed as far as they are checked."""
+    """The files below a folder, without hidden ones; links to folders are not followed."""
 
     def below(place: Path) -> Iterable[Path]:
         for path in sorted(place.iterdir()):
+            if path.name[0] == ".":
+                continue
             if path.is_dir() and not path.is_symlink():
                 yield from below(path)
-            elif path.name[0] != ".":
+            else:
                 yield path
 
     return [path.relative_to(folder).as_posix() for path in below(folder)]

@@ -17,7 +17,7 @@ LABELS = "labels", "y"
 def read_npy(path: Path) -> tuple[Array, Labels | None]:
     """Images [N, C, H, W] as a memory map, and their labels, where there are any."""
     labels = path.with_name(f"{path.stem}-labels.npy")
-    return _as_images(_mapped(path), path), np.array(_mapped(labels), dtype=np.int64) if labels.exists() else None
+    return _as_images(_mapped(path), path), _as_labels(_mapped(labels), labels) if labels.exists() else None
 
 
 def read_npz(path: Path) -> tuple[Array, Labels | None]:
@@ -29,10 +29,12 @@ def read_npz(path: Path) -> tuple[Array, Labels | None]:
             if images is None:
                 raise BadInput(f"data: {path} has {', '.join(sorted(names))} but none of {', '.join(IMAGES)}")
             labels = next((name for name in LABELS if name in names), None)
-            given = None if labels is None else np.asarray(file[labels], dtype=np.int64).reshape(-1)
+            given = None if labels is None else _as_labels(np.asarray(file[labels]), path)
             found = _mapped_within(path, f"{images}.npy")
-            values = file[images] if found is None else found
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            values = np.asarray(file[images] if found is None else found)
+    except BadInput:
+        raise
+    except Exception as error:  # zip, zlib and NumPy's headers can fail in any way
         raise BadInput(f"data: {path} is no readable .npz: {in_a_line(error)}") from None
     return _as_images(values, path), given
 
@@ -62,6 +64,15 @@ def _mapped(path: Path) -> Array:
         return mapped(path)
     except RunFailed as error:
         raise BadInput(f"data: {error}") from None
+
+
+def _as_labels(values: Array, path: Path) -> Labels:
+    """[N] of [N] or [N, 1]. Raises BadInput for what are no class numbers."""
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (len(values) and int(values.min()) < 0):
+        raise BadInput(f"data: the labels in {path} are {values.dtype} {list(values.shape)}: whole numbers from 0, [N]")
+    return np.array(values, dtype=np.int64)
 
 
 def _as_images(values: Array, path: Path) -> Array:

@@ -3,6 +3,7 @@
 import io
 import pickle
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,14 @@ WHAT = (
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
     ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    ("numpy.core.numeric", "_frombuffer"): np._core.numeric._frombuffer,  # type: ignore[attr-defined]
+    ("numpy._core.numeric", "_frombuffer"): np._core.numeric._frombuffer,  # type: ignore[attr-defined]
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
+    ("__builtin__", "bytes"): lambda: b"",  # so protocol 2 writes an empty text
 }
-"""All that the published pickles name; nothing else is looked up, and none of these can do harm."""
+"""All that the published pickles name, and those of NumPy today; nothing else is looked up, and none of these can do harm."""
 
 
 class Reader(pickle.Unpickler):
@@ -70,12 +74,13 @@ def _joined(
 def _from_pickle(raw: bytes, name: str) -> tuple[Array, Labels]:
     try:
         found = Reader(io.BytesIO(raw), encoding="bytes").load()
-        data, labels = found[b"data"], found[b"labels"]
+        found = {key.decode() if isinstance(key, bytes) else key: value for key, value in found.items()}
+        data, labels = found["data"], np.asarray(found["labels"])
     except Exception as error:  # a pickle can fail in any way
         raise BadInput(f"data: {name} is no batch of CIFAR-10: {in_a_line(error)}") from None
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != ROW - 1:
         raise BadInput(f"data: {name} is no batch of CIFAR-10: its data are not uint8 [N, {ROW - 1}]")
-    return _checked(data, np.asarray(labels), name)
+    return _checked(data, labels, name)
 
 
 def _from_rows(raw: bytes, name: str) -> tuple[Array, Labels]:
@@ -86,7 +91,8 @@ def _from_rows(raw: bytes, name: str) -> tuple[Array, Labels]:
 
 
 def _checked(data: NDArray[np.uint8], labels: NDArray[Any], name: str) -> tuple[Array, Labels]:
-    if labels.shape != (len(data),) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
+    fits = len(data) and labels.shape == (len(data),) and labels.dtype.kind in "iu"
+    if not fits or labels.min() < 0 or labels.max() > 9:
         raise BadInput(f"data: {name} is no batch of CIFAR-10: its labels are no classes from 0 to 9")
     return data.reshape(-1, 3, 32, 32), labels.astype(np.int64)
 
@@ -110,6 +116,6 @@ def _tarred(root: Path) -> Callable[[str], bytes | None]:
                 name = member.name.rpartition("/")[2]
                 if name in wanted and member.isfile() and (file := archive.extractfile(member)):
                     found[name] = file.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise BadInput(f"data.root: {root} is no readable tar.gz: {in_a_line(error)}") from None
     return found.get

@@ -38,11 +38,16 @@ class ImageSettings(DataSettings):
 
     def found(self, usual: Sequence[str], what: str) -> Path:
         """Where the files are: at `root`, else at a usual place. Raises BadInput, which says `what` is to be fetched."""
-        home, places = os.environ.get(ROOT), list[Path]()
-        for name in [self.root] if self.root else usual:
-            places += [Path(name)] if Path(name).is_absolute() or not home else [Path(name), Path(home) / name]
-        for place in places:
-            if place.exists():
-                return place
-        looked = " or ".join(map(str, places))
-        raise BadInput(f"data.root: there is no {looked}: it is to be {what}; data.root, or {ROOT}, says where it lies")
+        return place([self.root] if self.root else usual, "root", what)
+
+
+def place(usual: Sequence[str], key: str, what: str) -> Path:
+    """The first of some files or folders that is there. Raises BadInput, which says `what` is to be fetched."""
+    given = [Path(path) for path in usual]
+    home = os.environ.get(ROOT)
+    places = [*given, *(Path(home) / path for path in given if home and not path.is_absolute())]
+    for path in places:
+        if path.exists():
+            return path
+    looked = " or ".join(map(str, places))
+    raise BadInput(f"data.{key}: there is no {looked}: {what}; {key} or {ROOT} says where it lies")

@@ -24,6 +24,8 @@ def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: in
     if len(training) < n_real:
         raise BadInput(f"data.n_real: {n_real} is not allowed: {what} has {len(training)} training images")
     order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(training))
+    if len(test) < 2:
+        raise BadInput(f"data: {what} has {len(test)} test images: 2 are the least to report by")
     left = training[np.sort(order[n_real:])]
     part = training[np.sort(order[:n_real])]
     if len(left) >= n_held_out:
