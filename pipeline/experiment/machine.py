@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 
-TINY = 10**8
-"""Multiplications of a batch's forward pass below which `auto` takes the CPU (measured: benchmarks/gpu.py)."""
+TINY = 10**7
+"""Multiplications of a batch's forward pass below which `auto` takes the CPU (measured on an H200: benchmarks/gpu.py)."""
 WORDS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16", "fp16": "float16"}
 """The precisions as they are recorded."""
 

@@ -27,7 +27,11 @@ def _rank(error: Any) -> int:
 def _key(error: Any) -> str:
     """The dotted key that an error is about, without pydantic's own words for the branches of a union."""
     parts = list(error["loc"])
-    names = [str(part) for part in parts if part not in BRANCHES and "(" not in str(part)]
+    names = [
+        str(part)
+        for part in parts
+        if part not in BRANCHES and not str(part).startswith(("literal[", "list[")) and "(" not in str(part)
+    ]
     return ".".join(name if name.isprintable() else repr(name) for name in names)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array
+from pipeline.data.samples import Array, Labels
 from pipeline.data.truth import Points
 from pipeline.distance.extractor import Reference
 from pipeline.experiment.kinds import METRICS
@@ -22,6 +22,8 @@ from pipeline.storage.layout import Layout
 FLOOR_DRAWS = 20
 COMPARED = "extractor", "reference"
 """What values carry beside their counts: where one of these differs they are not comparable."""
+ON_REQUEST = ("class-fid",)
+"""Metrics of the program's own that are no usual ones."""
 EXTRAPOLATED = "fid-infinity"
 """The metric that `evaluation.fid_infinity` asks for."""
 
@@ -32,12 +34,14 @@ class Judge:
     def __init__(self, params: Params, folder: Path) -> None:
         self.evaluation, self.reference = params.evaluation, Reference(params, folder)
 
-    def metrics(self, samples: Array) -> dict[str, Any]:
-        """The metrics of samples, each with its counts, and the extractor's name; the same samples give the same.
+    def metrics(self, samples: Array, labels: Labels | None = None) -> dict[str, Any]:
+        """The metrics of samples, and of the classes that they were drawn of; the same samples give the same.
+
+        Each has its counts, and all have the extractor's name and that of what they are compared with.
 
         Raises ArithmeticError where two metrics give the same name, or one gives no numbers.
         """
-        judged, found = self._judged(samples), dict[str, Any]()
+        judged, found = self._judged(samples, labels), dict[str, Any]()
         for kind, settings in chosen(self.evaluation).items():
             given = METRICS[kind](judged, settings)
             if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | set(COMPARED))):
@@ -88,7 +92,7 @@ class Judge:
         compared = {key: floors.pop(key) for key in COMPARED}
         return self.reference.extractor.facts() | facts | {"floors": floors} | compared
 
-    def _judged(self, samples: Array) -> Judged:
+    def _judged(self, samples: Array, labels: Labels | None) -> Judged:
         source, extractor = self.reference.source, self.reference.extractor
         features, real = extractor.features(samples), self.reference.real(len(samples))
         if features.ndim != 2 or len(features) != len(samples):
@@ -103,6 +107,9 @@ class Judge:
             truth=source.truth if isinstance(source, Points) else None,
             training=source.training.values if isinstance(source, Finite) else None,
             classes=extractor.classes(features),
+            labels=labels,
+            reference_labels=source.reference.labels if isinstance(source, Finite) else None,
+            n_classes=int(source.training.classes.max()) + 1 if labels is not None and isinstance(source, Finite) else 0,
         )
 
 
@@ -132,6 +139,6 @@ def chosen(evaluation: Evaluation) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
     for kind in METRICS:
         own = METRICS.entry(kind).module.startswith(f"{METRICS.home}.")
-        if own and (kind != EXTRAPOLATED or evaluation.fid_infinity):
+        if own and kind not in ON_REQUEST and (kind != EXTRAPOLATED or evaluation.fid_infinity):
             kinds[kind] = METRICS.entry(kind).settings.model_validate({"kind": kind})
     return kinds | {kind_of(settings): settings for settings in evaluation.metrics}

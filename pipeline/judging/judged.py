@@ -24,6 +24,9 @@ class Judged:
         truth: the distribution of points, where it is known.
         training: the real training set [K, ...] of a finite data set.
         classes: the class [N] that the extractor sees in each sample, where it knows any.
+        labels: the class [N] that each sample was drawn of, if any.
+        reference_labels: the classes [M] of the real samples to report by, where they have any.
+        n_classes: how many classes the data set has.
     """
 
     samples: Array
@@ -34,3 +37,6 @@ class Judged:
     truth: Truth | None
     training: Array | None
     classes: NDArray[np.int64] | None
+    labels: NDArray[np.int64] | None = None
+    reference_labels: NDArray[np.int64] | None = None
+    n_classes: int = 0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array
+from pipeline.data.samples import Array, Labelled
 from pipeline.data.stored import stored
 from pipeline.data.truth import Points, Truth
 from pipeline.experiment.params import Params
@@ -18,12 +18,31 @@ WHITE, POINT, CONTOUR = (255, 255, 255), (31, 119, 180), (220, 60, 50)
 LINE = 96
 
 
-def sample_picture(params: Params, samples: Array) -> bytes:
-    """PNG of the first samples: 256 images in a 16 x 16 grid, or all points in the plane of their first two coordinates."""
-    pixels = image_grid(samples, GRID_COLUMNS, GRID_COLUMNS) if of_images(samples) else _scatter(stored(params), samples)
+def sample_picture(params: Params, samples: Labelled) -> bytes:
+    """PNG of the first samples: images in a 16 x 16 grid, or all points in the plane of their first two coordinates.
+
+    Images that have labels are in rows by class.
+    """
+    if of_images(samples.values):
+        pixels = image_grid(_in_rows(samples), GRID_COLUMNS, GRID_COLUMNS)
+    else:
+        pixels = _scatter(stored(params), samples.values)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _in_rows(samples: Labelled) -> Array:
+    """The images of the grid; with labels, as many rows of each class, in the classes' order."""
+    if samples.labels is None:
+        return samples.values
+    classes = np.unique(samples.labels)
+    rows, places = max(1, GRID_COLUMNS // len(classes)), list[NDArray[np.int64]]()
+    for label in classes[:GRID_COLUMNS]:
+        places.append(np.flatnonzero(samples.labels == label)[: rows * GRID_COLUMNS])
+    blank = np.zeros((1, *samples.values.shape[1:]), samples.values.dtype)
+    shown = [np.concatenate([samples.values[each], blank.repeat(-len(each) % GRID_COLUMNS, axis=0)]) for each in places]
+    return np.concatenate(shown)
 
 
 def of_images(samples: Array) -> bool:

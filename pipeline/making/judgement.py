@@ -52,8 +52,8 @@ def make_judged(params: Params, chain: Chain, generation: int) -> None:
 def judged(params: Params, chain: Chain, folder: Path) -> tuple[dict[str, Any], bytes]:
     """Metrics and picture of the generation in a folder; with a second model, `fid_base` is of the base's own samples."""
     judge, n = _judge(params), params.evaluation.n
-    output = read_samples(folder / SYNTHETIC)[:n].values
-    metrics = judge.metrics(output)
+    output = read_samples(folder / SYNTHETIC)[:n]
+    metrics = judge.metrics(output.values, output.labels)
     metrics["fid_base"] = metrics["fid"]
     if STRATEGIES[params.arms[chain.arm].strategy].second:
         metrics["fid_base"] = judge.fid(read_samples(folder / DRAWN)[:n].values)

@@ -23,7 +23,11 @@ def test_every_preset_is_valid(preset):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("kind: gaussian ", "kind: foo ", "data.kind: 'foo' is not allowed: one of 'digits', 'gaussian', 'gaussian-mixture'"),
+        (
+            "kind: gaussian ",
+            "kind: foo ",
+            "data.kind: 'foo' is not allowed: one of 'cifar10', 'digits', 'gaussian', 'gaussian-mixture', 'idx', 'images'",
+        ),
         ("kind: gaussian ", "kindd: gaussian ", "data.kind: is missing"),
         ("n_real: 1000", "n_real: many", "data.n_real: 'many' is not allowed: input should be a valid integer"),
         ("n_real: 1000", "n_real: true", "data.n_real: True is not allowed"),
@@ -96,7 +100,11 @@ def test_every_preset_is_valid(preset):
         (COVARIANCE, "covariance: [[2.0, 1.0], [0.5, 2.0]]", "it must be symmetric and positive definite"),
         ("width: 64", "width: 0", "network.width: 0 is not allowed"),
         ("width: 64", "width: 64.0", "network.width: 64.0 is not allowed"),
-        ("kind: mlp ", "kind: unet ", "network.kind: 'unet' is not allowed: one of 'mlp', 'residual-mlp'"),
+        (
+            "kind: mlp ",
+            "kind: unet ",
+            "network.kind: 'unet' is not allowed: one of 'dhariwal-unet', 'mlp', 'residual-mlp', 'song-unet'",
+        ),
         ("sigma_data: 1.4142", "sigma_data: 0", "noise.sigma_data: 0 is not allowed"),
         ("p_std: 1.2", "p_std: wide", "noise.p_std: 'wide' is not allowed"),
         ("steps: 2200 ", "steps: -1 ", "train.steps: -1 is not allowed"),

@@ -20,10 +20,14 @@ from pipeline.experiment.errors import BadInput
 
 def refused(wanted, root, *args, by=read, **more):
     """Assert that a set is refused in one line, when it is opened or when its images are read, for a reason."""
-    with pytest.raises(BadInput) as caught:
+
+    def looked_at():
         source = by(root, *args, **more)
         for part in (source.training, source.selection, source.reference):
             np.asarray(part.values)
+
+    with pytest.raises(BadInput) as caught:
+        looked_at()
     said = str(caught.value)
     assert re.search(wanted, said), said
     assert "\n" not in said

@@ -58,7 +58,7 @@ def gallery(params: Params, results: pd.DataFrame, longer: dict[Chain, int] | No
         for chain, paths in found.items()
     ]
     real = stored.real(params, next(iter(found)).seed if found else params.seeds[0])
-    shown = _uri(sample_picture(params, read_samples(real).values), limit) if real.exists() else None
+    shown = _uri(sample_picture(params, read_samples(real)[:256]), limit) if real.exists() else None
     return {"generations": generations, "arms": arms, "real": shown}
 
 

@@ -1,5 +1,6 @@
 """An experiment's results as a table: one row a generation, read from the files."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from pipeline.analysis.rows import flat, numbers
 from pipeline.experiment.chains import Chain, lengths
 from pipeline.experiment.params import Params
+from pipeline.judging.evaluation import COMPARED
 from pipeline.records.ledger import finished
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import METRICS, Layout
 
+log = logging.getLogger("self-consuming")
 LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
 COUNTS = {name: "n_prdc" for name in ("precision", "recall", "density", "coverage")}
 COUNTS |= {"kid": "n_kid", "nearest_training_distance": "n_nearest"}
@@ -24,7 +27,8 @@ TAIL = 20
 def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFrame:
     """The finished generations of every chain, as many as params.yaml says or as `longer` asks for.
 
-    Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold.
+    Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold. What was judged by another extractor, or
+    against another reference, than the real data is left out with a warning: such values are not comparable.
     """
     rows = [
         {"arm": chain.arm, "seed": chain.seed, **flat(read_json(folder / METRICS))}
@@ -34,7 +38,20 @@ def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFr
     frame = pd.DataFrame(rows)
     if frame.empty:
         return pd.DataFrame(columns=LEADING)
-    return frame[LEADING + sorted(set(frame.columns) - set(LEADING))]
+    return _comparable(params, frame)[LEADING + sorted(set(frame.columns) - set(LEADING))]
+
+
+def _comparable(params: Params, frame: pd.DataFrame) -> pd.DataFrame:
+    facts = Layout(params.experiment).facts
+    floor = read_json(facts) if facts.exists() else {}
+    alike = pd.Series(True, index=frame.index)
+    for key in COMPARED:
+        if key in floor and key in frame:
+            alike &= frame[key] == floor[key]
+    if not alike.all():
+        said = ", ".join(f"{key} {floor.get(key)}" for key in COMPARED)
+        log.warning("%d generations are left out: they were not judged by %s; the run judges them anew", (~alike).sum(), said)
+    return frame[alike]
 
 
 def first_chains(results: pd.DataFrame) -> dict[Chain, int]:
