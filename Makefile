@@ -1,6 +1,6 @@
 # make run                 the main job: environment, then the experiment of params.yaml (PRESET=digits make run for another)
 # make test                environment and Chromium, then all tests
-# make system              Debian's PostgreSQL and faketime, for tests that are skipped without them
+# make system              Debian's PostgreSQL and faketime, for tests that are skipped without them, and Fashion-MNIST
 # make torture             a run killed at 30 random moments, and started beside a dvc repro at ten distances: all hashes as in an
 #                          undisturbed one (KILL_SEED=N for other moments)
 # make lint                ruff and mypy
@@ -10,7 +10,7 @@ READY  := .venv/.ready
 
 BROWSER := chromium chromium-driver
 
-SYSTEM  := postgresql faketime
+SYSTEM  := postgresql faketime dataset-fashion-mnist
 
 .PHONY: run test browser system torture lint clean
 
