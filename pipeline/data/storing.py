@@ -53,8 +53,9 @@ def store(params: Params, source: Finite, folder: Path) -> None:
     if params.evaluation.selection:
         wanted[SELECTION] = source.selection
     facts, images = dict[str, Any](), dict[str, list[bytes]]()
-    for name, samples in wanted.items():
-        _check(params, name, samples)
+    for name, given in wanted.items():
+        _check(params, name, given)
+        samples = given if params.data.has_labels else Labelled(given.values)  # whose labels nobody has asked for
         reader = Reader(samples)
         write_stream(folder / f"{name}.npy", reader.blocks(), len(samples), samples.labels)
         facts[name], images[name] = reader.facts(), reader.images

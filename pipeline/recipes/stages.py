@@ -73,7 +73,6 @@ def set_stage(params: Params) -> str:
     layout, keys = Layout(params.experiment), ["data", *given(params, ["evaluation.selection"])]
     deps = [
         *DATA_CODE,
-        "pipeline/making/storing.py",
         *files_of(params, of_data(params)),
         *params.data.files,
         str(layout.planned),

@@ -97,7 +97,7 @@ def test_another_data_file_makes_everything_stale_and_a_new_metric_trains_nothin
     assert {path: md5 for path, md5 in here.bytes().items() if path in weights} == weights
     np.savez_compressed(here.folder / "examples/own_kinds.npz", images=images)
     names = [stage.rpartition(":")[2] for stage in stale(here)]
-    assert {name: names.count(name) for name in names} == {"data-seed0": 1, "base-seed0": 1, "generation": 4, "judged": 5}
+    assert {name: names.count(name) for name in names} == {"data": 1, "base-seed0": 1, "generation": 4, "judged": 5}
 
 
 def test_a_study_of_ones_own_kind_is_made(own, tmp_path):

@@ -17,7 +17,7 @@ from pipeline.making.transactions import make_base, make_whole
 from pipeline.storage.files import read_array, read_json
 from pipeline.storage.layout import METRICS, SYNTHETIC, Layout
 
-OF_A_GENERATION = {"environment", "extractor", "fid_base", "generation", "guidance", "images_seen", "nfe"}
+OF_A_GENERATION = {"environment", "extractor", "reference", "fid_base", "generation", "guidance", "images_seen", "nfe"}
 
 
 @pytest.fixture

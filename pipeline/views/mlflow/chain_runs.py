@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pipeline.analysis.rows import numbers
+from pipeline.data import stored
 from pipeline.experiment.chains import Chain, chains, decisive, judging
 from pipeline.experiment.machine import resolved
 from pipeline.experiment.params import Params
@@ -138,7 +139,7 @@ class ChainTracker:
         """The real training set as the run's dataset, once."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        path = Layout(self.params.experiment).real(self.chain.seed)
+        path = stored.real(self.params, self.chain.seed)
         source = json.dumps({"uri": path.resolve().as_uri()})
         dataset = Dataset(path.stem, md5_of(path) or "", "local", source)
         self.store.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
