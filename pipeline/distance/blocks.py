@@ -1,11 +1,26 @@
 """Features of many samples, a block at a time."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.samples import Array
+
+
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Within it a GPU multiplies float32 as float32, whatever precision models are trained in."""
+    import torch
+
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    former = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = former
 
 
 def in_blocks(samples: Array, size: int) -> Iterator[Array]:

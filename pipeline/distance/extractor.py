@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array, Labelled
+from pipeline.data.samples import Array, Labelled, Labels
 from pipeline.data.stored import REFERENCE, facts, stored
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats, frechet, moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS
-from pipeline.experiment.machine import device_of
+from pipeline.experiment.machine import judging_device
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.experiment.seeds import derive
@@ -60,6 +60,10 @@ class Extractor:
         """Features [M, D] of the real samples to report by, where they are not kept in a file."""
         return self.features(reference.values)
 
+    def real_labels(self, reference: Labelled) -> Labels | None:
+        """The classes [M] of the same samples, where they have any."""
+        return reference.labels
+
     def target(self) -> "Target | None":
         """Moments of its own that FID compares with; None for those of the real samples to report by."""
         return None
@@ -75,7 +79,10 @@ class Extractor:
 
 
 class Target(NamedTuple):
-    """What samples are compared with: moments, of how many real samples, and which, as values carry it."""
+    """What samples are compared with: moments, of how many real samples, and which, as values carry it.
+
+    The number is None for a known truth, and 0 where a file of statistics does not say it.
+    """
 
     mean: Floats
     covariance: Floats
@@ -106,6 +113,10 @@ class Reference:
             return self.extractor.features(self.source.truth.draw(derive(SEED, "reference"), n))
         return self.extractor.real_features(self.source.reference)
 
+    def real_labels(self) -> Labels | None:
+        """The classes of the real samples of a finite set that `real` gives the features of, where they have any."""
+        return self.extractor.real_labels(self.source.reference) if isinstance(self.source, Finite) else None
+
     def target(self, features: NDArray[np.generic]) -> Target:
         """What FID compares with: the truth, where it is known in this space, the extractor's own, or real features [M, D]."""
         if isinstance(self.source, Points) and self.extractor.own_space:
@@ -125,5 +136,5 @@ def made(params: Params, source: Points | Finite) -> Extractor:
     extractor = EXTRACTORS[kind_of(settings)](settings, source)
     if not isinstance(extractor, Extractor):
         raise BadInput(f"evaluation.extractor {kind_of(settings)} is {type(extractor).__name__}, which is no Extractor")
-    extractor.device = lambda: device_of(params)
+    extractor.device = lambda: judging_device(params)
     return extractor

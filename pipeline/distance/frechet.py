@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,15 @@ MANY = 2**23
 """Features of more values than this are summed up in blocks, since a copy in float64 would be large."""
 BLOCK = 1024
 LARGE = 512
-"""From so many dimensions on a GPU takes the eigenvalues, where torch has one."""
+"""From so many dimensions Cholesky's factor takes the place of the root, and a GPU computes, where torch has one."""
 
 
 def frechet(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Floats) -> float:
     """The squared Fréchet (Wasserstein-2) distance of two Gaussians, |m_a - m_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2).
 
-    Means [D], covariances [D, D] (Dowson and Landau 1982; as FID in arXiv 1706.08500). Two symmetric eigendecompositions: the
-    value of clean-fid's matrix square root, but exact for singular covariances too.
+    Means [D], covariances [D, D] (Dowson and Landau 1982; as FID in arXiv 1706.08500). By symmetric eigendecompositions: the
+    value of clean-fid's matrix square root, but exact for singular covariances too. With A = R R^T the eigenvalues of R^T B R
+    are those of A^1/2 B A^1/2, so that many dimensions need no root of A that is symmetric.
     """
     cross = (_cross_on_gpu if len(mean_a) >= LARGE and _has_gpu() else _cross)(cov_a, cov_b)
     shift = mean_a - mean_b
@@ -29,6 +31,10 @@ def frechet(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Floats) -> flo
 
 def _cross(cov_a: Floats, cov_b: Floats) -> float:
     """tr (A^1/2 B A^1/2)^1/2."""
+    if len(cov_a) >= LARGE:
+        with suppress(np.linalg.LinAlgError):  # singular, as of fewer samples than dimensions
+            factor = np.linalg.cholesky(cov_a)
+            return float(np.sqrt(np.linalg.eigvalsh(factor.T @ cov_b @ factor).clip(min=0)).sum())
     values, vectors = np.linalg.eigh(cov_a)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     return float(np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum())
@@ -39,9 +45,11 @@ def _cross_on_gpu(cov_a: Floats, cov_b: Floats) -> float:
     import torch
 
     a, b = (torch.from_numpy(covariance).cuda() for covariance in (cov_a, cov_b))
-    values, vectors = torch.linalg.eigh(a)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    return float(torch.linalg.eigvalsh(root @ b @ root).clamp(min=0).sqrt().sum())
+    root, failed = torch.linalg.cholesky_ex(a)
+    if int(failed):
+        values, vectors = torch.linalg.eigh(a)
+        root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return float(torch.linalg.eigvalsh(root.T @ b @ root).clamp(min=0).sqrt().sum())
 
 
 def _has_gpu() -> bool:

@@ -38,6 +38,13 @@ def device_of(params: Params) -> "torch.device":
     return device
 
 
+def judging_device(params: Params) -> "torch.device":
+    """Where features are computed: as `device_of`, but `auto` takes a GPU however small the network that is trained is."""
+    import torch
+
+    return torch.device("cuda") if params.device == "auto" and _cuda_devices() else device_of(params)
+
+
 def resolved(params: Params) -> dict[str, Any]:
     """params.yaml as it was understood: with defaults, and with the device that `auto` gives on this machine."""
     device = str(device_of(params)) if params.device == "auto" else params.device

@@ -48,6 +48,11 @@ class ExtractorSettings(Section):
     least_to_extrapolate: ClassVar[int] = 1000
     """How many samples `fid_infinity` needs, at least."""
 
+    @property
+    def inputs(self) -> list[str]:
+        """Files, beside the data, that its own ones are made of: they are stale when these change."""
+        return []
+
 
 class Training(Section):
     """A training budget, in steps or in images seen (steps x batch). Checkpoints inside a training change no bits.

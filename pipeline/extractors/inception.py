@@ -13,14 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array, Labelled
+from pipeline.data.samples import Array, Labelled, Labels
 from pipeline.data.truth import Points
-from pipeline.distance.blocks import featured, in_blocks
-from pipeline.distance.extractor import Extractor, Target
+from pipeline.distance.blocks import featured, in_blocks, in_float32
+from pipeline.distance.extractor import SEED, Extractor, Target
 from pipeline.distance.frechet import running_moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS, Count
 from pipeline.experiment.sections import ExtractorSettings
+from pipeline.experiment.seeds import derive
 from pipeline.inception.network import FEATURES
 from pipeline.inception.resizing import clean, coloured, legacy_tensorflow
 from pipeline.inception.weights import DIGEST, checked, found, load
@@ -28,7 +29,10 @@ from pipeline.storage.files import read_array, read_json, write_array, write_jso
 
 MEAN, COVARIANCE, KEPT, FACTS = "mean.npy", "covariance.npy", "features.npy", "reference.json"
 KEPT_FEATURES = 10_000
-"""So many of the reference's features are kept, for the metrics that compare samples one by one."""
+"""So many of the reference's features are kept, for the metrics that compare samples one by one; drawn, since sets may be in
+the order of their classes."""
+COMPUTED = "training", "reference"
+"""The parts of a data set that may be compared with; anything else is a file."""
 
 
 class Settings(ExtractorSettings):
@@ -44,6 +48,11 @@ class Settings(ExtractorSettings):
     weights: str | None = None
     digest: str | None = None
     batch: Count = 100
+
+    @property
+    def inputs(self) -> list[str]:
+        """The file of statistics, where one is named."""
+        return [] if self.reference in COMPUTED else [self.reference]
 
 
 @EXTRACTORS.register("inception", Settings)
@@ -68,19 +77,17 @@ class Inception(Extractor):
 
     def fit(self, folder: Path) -> None:
         """Compute what samples are compared with."""
-        part = self.finite.training if self.compares_with_training else self.finite.reference
-        kept = list[NDArray[np.float32]]()
-        blocks = self._features_of(part.values, kept)
-        if self.settings.reference in ("training", "reference"):
-            mean, covariance, count = running_moments(blocks)
+        part, places = self._part, _picked(len(self._part))
+        if self.settings.reference in COMPUTED:
+            kept = list[NDArray[np.float32]]()
+            mean, covariance, count = running_moments(self._features_of(part.values, places, kept))
+            features: NDArray[np.generic] = np.concatenate(kept)
             name = f"{self.settings.reference}-{_digest(mean, covariance)}"
         else:
-            mean, covariance = _statistics(Path(self.settings.reference))
-            count, name = None, f"{Path(self.settings.reference).name}-{_digest(mean, covariance)}"
-            for _ in blocks:
-                if sum(map(len, kept)) >= KEPT_FEATURES:
-                    break
-        for file, values in ((MEAN, mean), (COVARIANCE, covariance), (KEPT, np.concatenate(kept)[:KEPT_FEATURES])):
+            mean, covariance, count = _statistics(Path(self.settings.reference))
+            features = self.features(part.values[places])
+            name = f"{Path(self.settings.reference).name}-{_digest(mean, covariance)}"
+        for file, values in ((MEAN, mean), (COVARIANCE, covariance), (KEPT, features)):
             write_array(folder / file, values)
         write_json(folder / FACTS, {"count": count, "name": name, "mode": self.settings.mode})
 
@@ -99,6 +106,11 @@ class Inception(Extractor):
         """Those that are kept."""
         return self._kept
 
+    def real_labels(self, reference: Labelled) -> Labels | None:
+        """The classes of the images whose features are kept, which are not those to report by where it is `training`."""
+        labels = self._part.labels
+        return None if labels is None else labels[_picked(len(labels))]
+
     def target(self) -> Target | None:
         """The reference's moments."""
         return self._target
@@ -107,14 +119,24 @@ class Inception(Extractor):
         """The mode, and the digest of the weights."""
         return f"{self.settings.mode}-{(self.settings.digest or DIGEST)[:12]}"
 
-    def _features_of(self, values: Array, kept: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    @property
+    def _part(self) -> Labelled:
+        """The images that are compared with; where statistics are given, those to report by stand in for single ones."""
+        return self.finite.training if self.compares_with_training else self.finite.reference
+
+    def _features_of(
+        self, values: Array, places: NDArray[np.int64], kept: list[NDArray[np.float32]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Features in blocks; those at `places` are added to `kept`."""
+        first = 0
         for block in in_blocks(values, self.settings.batch):
             features = self._block(block)
-            if sum(map(len, kept)) < KEPT_FEATURES:
-                kept.append(features)
+            kept.append(features[places[(first <= places) & (places < first + len(block))] - first])
+            first += len(block)
             yield features
 
     @torch.inference_mode()
+    @in_float32()
     def _block(self, images: Array) -> NDArray[np.float32]:
         rgb = coloured(images)
         device = self.device()
@@ -126,17 +148,23 @@ class Inception(Extractor):
         return features
 
 
-def _statistics(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`mu` [2048] and `sigma` [2048, 2048] of an .npz, as EDM publishes them. Raises BadInput."""
+def _picked(n: int) -> NDArray[np.int64]:
+    """Which of n images have their features kept, the same whenever n is the same."""
+    return np.sort(np.random.default_rng(derive(SEED, "kept")).permutation(n)[:KEPT_FEATURES])
+
+
+def _statistics(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """`mu` [2048] and `sigma` [2048, 2048] of an .npz, as EDM publishes them, and its `count`, else 0. Raises BadInput."""
     try:
         with np.load(path, allow_pickle=False) as file:
             mean, covariance = file["mu"].astype(np.float64), file["sigma"].astype(np.float64)
+            count = int(file["count"]) if "count" in file else 0
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         said = f"training, reference, or the path of an .npz with mu and sigma ({error})"
         raise BadInput(f"evaluation.extractor.reference: {str(path)!r} is not allowed: {said}") from None
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise BadInput(f"evaluation.extractor.reference: {path}: mu and sigma are {mean.shape} and {covariance.shape}")
-    return mean, covariance
+    return mean, covariance, count
 
 
 def _digest(*arrays: NDArray[np.float64]) -> str:

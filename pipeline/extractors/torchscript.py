@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline.data.finite import Finite
 from pipeline.data.samples import Array, Labelled
 from pipeline.data.truth import Points
-from pipeline.distance.blocks import featured
+from pipeline.distance.blocks import featured, in_float32
 from pipeline.distance.extractor import Extractor
 from pipeline.experiment.errors import BadInput, RunFailed, in_a_line
 from pipeline.experiment.kinds import EXTRACTORS, Count
@@ -82,6 +82,7 @@ class TorchScript(Extractor):
         return featured(samples, self.settings.batch, self._block)
 
     @torch.inference_mode()
+    @in_float32()
     def _block(self, images: Array) -> NDArray[np.float32]:
         given: NDArray[np.float32] = self.network(torch.from_numpy(images).to(self.device())).float().cpu().numpy()
         if given.ndim != 2 or len(given) != len(images):

@@ -108,7 +108,7 @@ class Judge:
             training=source.training.values if isinstance(source, Finite) else None,
             classes=extractor.classes(features),
             labels=labels,
-            reference_labels=source.reference.labels if isinstance(source, Finite) else None,
+            reference_labels=self.reference.real_labels(),
             n_classes=int(source.training.classes.max()) + 1 if labels is not None and isinstance(source, Finite) else 0,
         )
 

@@ -25,7 +25,7 @@ class Judged:
         training: the real training set [K, ...] of a finite data set.
         classes: the class [N] that the extractor sees in each sample, where it knows any.
         labels: the class [N] that each sample was drawn of, if any.
-        reference_labels: the classes [M] of the real samples to report by, where they have any.
+        reference_labels: the classes [M] of the real samples that `reference` has the features of, where they have any.
         n_classes: how many classes the data set has.
     """
 

@@ -97,7 +97,8 @@ def extractor_stage(params: Params) -> str:
     """The extractor's files."""
     layout, keys = Layout(params.experiment), ["data", "engine.threads", "evaluation.extractor"]
     parts = judged_by(params)[: -len(fitted(params))]
-    deps = [*DISTANCE_CODE, *files_of(params, of_extractor(params)), *parts, str(layout.planned)]
+    deps = [*DISTANCE_CODE, *files_of(params, of_extractor(params)), *parts]
+    deps += [*params.evaluation.extractor.inputs, str(layout.planned)]
     return _stage(layout.runs, EXTRACTOR, EXTRACTOR, deps, keys, fitted(params))
 
 

@@ -14,15 +14,19 @@ from safetensors.torch import save_file
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from pipeline.data.arrays import write_samples
+from pipeline.data.finite import Finite
 from pipeline.data.samples import Labelled
-from pipeline.distance.frechet import frechet, moments, running_moments
+from pipeline.distance.blocks import in_float32
+from pipeline.distance.frechet import LARGE, frechet, moments, running_moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params, parse
+from pipeline.extractors import inception
 from pipeline.inception import weights
 from pipeline.inception.network import Inception
 from pipeline.inception.resizing import legacy_tensorflow
 from pipeline.judging.evaluation import evaluate_samples
 from pipeline.making.shared import make_shared
+from pipeline.recipes.stages import extractor_stage
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import Layout
 from pipeline.views.report.results import _comparable
@@ -84,6 +88,54 @@ def test_moments_in_blocks_are_numpys_and_the_distance_is_clean_fids() -> None:
     assert frechet(*a, *b) == pytest.approx(frechet_distance(*a, *b), rel=1e-5)
 
 
+@pytest.mark.parametrize("n", [1500, 300], ids=["of full rank", "singular"])
+def test_the_distance_of_many_dimensions_is_clean_fids_also_where_no_factor_exists(n: int) -> None:
+    rng = np.random.default_rng(0)
+    scales = np.exp(-np.linspace(0, 3, LARGE))
+    a, b = moments(rng.normal(size=(n, LARGE)) * scales), moments(rng.normal(size=(1500, LARGE)) * scales * 1.2 + 0.05)
+    assert frechet(*a, *b) == pytest.approx(frechet_distance(*a, *b), rel=1e-5)
+
+
+def test_kept_features_are_drawn_from_the_reference_and_have_the_classes_of_the_same_images(
+    random_weights: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = random_weights
+    monkeypatch.setattr(inception, "KEPT_FEATURES", 5)
+    parts = [Labelled(images(28)[first : first + 14], np.arange(14) + first) for first in (0, 14)]
+    for reference, part in zip(("training", "reference"), parts):
+        settings = inception.Settings(reference=reference, weights=str(path), digest=digest, batch=3)
+        extractor = inception.Inception(settings, Finite.of_parts(parts[0], parts[1][:0], parts[1]))
+        extractor.device = lambda: torch.device("cpu")
+        extractor.fit(tmp_path)
+        extractor.load(tmp_path)
+        labels = extractor.real_labels(parts[1])
+        assert labels is not None
+        assert labels.tolist() != part.classes[:5].tolist()
+        expected = extractor.features(part.values[labels - part.classes[0]])
+        np.testing.assert_allclose(extractor.real_features(parts[1]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_features_are_computed_in_float32_whatever_models_are_trained_in() -> None:
+    matmul = torch.backends.cuda.matmul
+    former, matmul.allow_tf32 = matmul.allow_tf32, True
+    try:
+        with in_float32():
+            assert not matmul.allow_tf32
+        assert matmul.allow_tf32
+    finally:
+        matmul.allow_tf32 = former
+
+
+def test_an_npz_says_of_how_many_images_it_is_and_is_an_input_of_the_stage(tmp_path: Path) -> None:
+    moments = {"mu": np.zeros(2048), "sigma": np.eye(2048)}
+    for name, more, count in (("silent.npz", {}, 0), ("counted.npz", {"count": 50_000}, 50_000)):
+        np.savez(tmp_path / name, **moments, **more)
+        assert inception._statistics(tmp_path / name)[2] == count
+    given = params({"kind": "inception", "reference": "stats.npz"})
+    assert "    - stats.npz\n" in extractor_stage(given)
+    assert "stats.npz\n" not in extractor_stage(params({"kind": "inception"}))
+
+
 @pytest.mark.parametrize(
     ("mode", "reference"), [("legacy_tensorflow", "training"), ("clean", "reference"), ("legacy_tensorflow", "stats.npz")]
 )
@@ -101,7 +153,7 @@ def test_values_carry_mode_digest_reference_and_counts(
     found = evaluate_samples(given, images(5))
     assert found["extractor"] == f"inception-{mode}-{digest[:12]}"
     assert found["reference"].startswith(f"{reference}-")
-    assert (found["n_samples"], found["n_reference"]) == (5, {"training": 8}.get(reference, 6))
+    assert (found["n_samples"], found["n_reference"]) == (5, {"training": 8, "reference": 6}.get(reference, 0))
     floor = read_json(Layout("digits").facts)
     assert floor["reference"] == found["reference"]
     assert floor["floor"] > 0

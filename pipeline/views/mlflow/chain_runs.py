@@ -20,6 +20,7 @@ from pipeline.experiment.chains import Chain, chains, decisive, judging
 from pipeline.experiment.machine import resolved
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.judging.evaluation import COMPARED
 from pipeline.making.failures import failure
 from pipeline.records.cache import md5_of
 from pipeline.records.ledger import digests, finished
@@ -149,11 +150,12 @@ class ChainTracker:
         """A run below the chain's for the loss curves: their steps are training steps and would clutter the collapse curves."""
         return self.store.run(f"{self.chain} losses", self._run, {}, self._run)
 
-    def _facts(self, extractor: str) -> dict[str, str]:
+    def _facts(self, metrics: dict[str, Any]) -> dict[str, str]:
         """What the run's tags say of the chain and of where it was made."""
         arm = self.params.arms[self.chain.arm]
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
-        facts |= {"extractor": extractor, "params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
+        facts |= {key: str(metrics[key]) for key in (*COMPARED, "n_reference", "n_samples") if key in metrics}
+        facts |= {"params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
         facts["version.python"] = platform.python_version()
         return facts | {f"version.{name}": version(name) for name in PACKAGES} | self._commit
 
@@ -203,7 +205,7 @@ class ChainTracker:
             tags.append(RunTag(f"dvc.{each.folder.name}", digests(each.folder)[SYNTHETIC]))
             tags.append(RunTag(f"{WRITTEN}{generation:03d}", each.content))
         if self._described != self._run:
-            tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics["extractor"]).items()]
+            tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics).items()]
         self.store.client.log_batch(self._run, tags=tags)
         self._described = self._run
         for each in made:

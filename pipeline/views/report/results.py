@@ -45,7 +45,7 @@ def _comparable(params: Params, frame: pd.DataFrame) -> pd.DataFrame:
     facts = Layout(params.experiment).facts
     floor = read_json(facts) if facts.exists() else {}
     alike = pd.Series(True, index=frame.index)
-    for key in COMPARED:
+    for key in (*COMPARED, "n_reference"):  # n_samples is evaluation.n, which `finished` has compared
         if key in floor and key in frame:
             alike &= frame[key] == floor[key]
     if not alike.all():
