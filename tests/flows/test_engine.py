@@ -85,23 +85,27 @@ def test_a_task_that_raises_a_timeout_has_ended():
 
 
 @pytest.mark.parametrize(
-    ("device", "visible", "found", "expected"),
+    ("preset", "device", "visible", "found", "expected"),
     [
-        ("auto", None, 2, ["0", "1"]),
-        ("cuda", "3,5", 2, ["3", "5"]),
-        ("cuda:1", None, 2, []),
-        ("cpu", None, 2, []),
-        ("auto", "", 0, []),
+        ("fashion", "auto", None, 2, ["0", "1"]),
+        ("digits", "auto", None, 2, ["0", "1"]),
+        ("smoke", "auto", None, 2, []),  # so small a network is faster on the CPU
+        ("smoke", "cuda", "3,5", 2, ["3", "5"]),
+        ("smoke", "cuda:1", None, 2, []),
+        ("fashion", "cpu", None, 2, []),
+        ("fashion", "auto", "", 0, []),
     ],
 )
-def test_chains_are_spread_over_the_visible_gpus(monkeypatch, device, visible, found, expected):
-    params = load(Path("presets/smoke.yaml")).model_copy(update={"device": device})
+def test_chains_are_spread_over_the_visible_gpus(monkeypatch, preset, device, visible, found, expected):
+    params = load(Path(f"presets/{preset}.yaml")).model_copy(update={"device": device})
     monkeypatch.setattr("torch.cuda.is_available", lambda: found > 0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: found)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert machine.device_pool(params) == expected
+    on_gpu = device.startswith("cuda") or bool(expected)
+    assert machine.device_of(params).type == ("cuda" if on_gpu else "cpu")
     assert machine.workers(params) == (len(expected) or len(os.sched_getaffinity(0)))
 
 
