@@ -48,7 +48,7 @@ class Judge:
                 what = f"{', '.join(sorted(twice))}, which another one gives" if isinstance(given, dict) else repr(given)
                 raise ArithmeticError(f"metric {kind} gives {what}")
             found |= {name: _plain(f"metric {kind}: {name}", value) for name, value in given.items()}
-        return found | {"extractor": self.reference.name, "reference": judged.compared.name}
+        return found | {"extractor": self.reference.name, "reference": judged.compared.name if judged.compared else ""}
 
     def fid(self, samples: Array) -> float:
         """The Fréchet distance alone, as `metrics` gives it."""

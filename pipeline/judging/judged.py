@@ -33,10 +33,10 @@ class Judged:
     features: NDArray[np.generic]
     reference: NDArray[np.generic]
     target: tuple[Floats, Floats]
-    compared: Target
     truth: Truth | None
     training: Array | None
     classes: NDArray[np.int64] | None
     labels: NDArray[np.int64] | None = None
     reference_labels: NDArray[np.int64] | None = None
     n_classes: int = 0
+    compared: Target | None = None

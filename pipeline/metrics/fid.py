@@ -9,5 +9,6 @@ from pipeline.judging.judged import Judged
 def metric(judged: Judged, settings: Section) -> dict[str, float]:
     """fid, of n_samples against n_reference; 0 for statistics in a file that does not say of how many they are."""
     distance = frechet(*moments(judged.features), *judged.target)
-    count = len(judged.reference) if judged.compared.n is None else judged.compared.n
+    compared = judged.compared.n if judged.compared else None
+    count = len(judged.reference) if compared is None else compared
     return {"fid": distance, "n_samples": len(judged.features), "n_reference": count}

@@ -222,7 +222,7 @@ def test_a_run_whose_mlflow_store_cannot_be_written_warns_in_a_line_and_track_ma
     assert sorted(points) == sorted(
         (key, metrics["generation"], 1)
         for metrics in made
-        for key in metrics.keys() - {"generation", "extractor", "environment"}
+        for key in metrics.keys() - {"generation", "extractor", "reference", "environment"}
     )
     assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
     assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")

@@ -135,7 +135,7 @@ def experiment(**changes: Any) -> Any:
             "evaluation.extractor: 'yours' is not allowed: one of 'classifier'",
         ),
         ({"evaluation": {"extractor": {"kind": "identity", "size": 1}}}, "evaluation.extractor.size: unknown key (value 1)"),
-        ({"sampler": {"kind": "yours"}}, "sampler.kind: 'yours' is not allowed: one of 'heun'"),
+        ({"sampler": {"kind": "yours"}}, "sampler.kind: 'yours' is not allowed: one of 'dpm++2m', 'heun', 'stochastic'"),
     ],
 )
 def test_a_wrong_kind_or_setting_is_a_line_with_key_value_and_what_is_allowed(module, changes, says):

@@ -39,7 +39,9 @@ def whole(made: int = 2) -> tuple[set[tuple[str, str, int]], set[tuple[str, int]
     before = Counter[str]()
     for number, folder in enumerate(generations(*range(1, made + 1)), start=1):
         metrics = json.loads((folder / "metrics.json").read_text())
-        points |= {("sims/seed0", key, number) for key in metrics.keys() - {"generation", "extractor", "environment"}}
+        points |= {
+            ("sims/seed0", key, number) for key in metrics.keys() - {"generation", "extractor", "reference", "environment"}
+        }
         for name, curve in json.loads((folder / "losses.json").read_text()).items():
             points |= {("sims/seed0 losses", f"loss of {name}", before[name] + step) for step, _ in curve}
             before[name] += curve[-1][0]
