@@ -1,6 +1,6 @@
 """How far a long step is: a small file beside the folder that it works in, read by whoever watches; no output of anything.
 
-Its writer never waits for the disk, and a disk that is full stops nothing. What a killed process has left there is not believed.
+Its writer never waits for the disk, and a full one stops nothing. What a killed process has left there is not believed.
 """
 
 import json
