@@ -85,6 +85,7 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 
 
 def _status(given: argparse.Namespace) -> None:
+    from flows.watching.long_steps import at_work, sentence
     from pipeline.making.environments import others
     from pipeline.making.renewal import renew_parts
     from pipeline.records.repository import Versions
@@ -106,6 +107,8 @@ def _status(given: argparse.Namespace) -> None:
         done = [folder for folder in each if folder in current]
         fid = f"{read_json(done[-1] / METRICS)['fid']:.4g}" if done else ""
         print(f"{chain!s:<28}{len(done):>6}{len(made) - len(done):>7}{len(each) - len(made):>9}{fid:>10}")
+    for chain, said in at_work(layout, folders).items():
+        print(f"{chain} is making generation {said.generation}: {sentence(said)}")
 
 
 def _verify(given: argparse.Namespace) -> int:

@@ -31,6 +31,9 @@ TICK_SECONDS = 0.5
 Heard = Callable[[Chain, Announcement], None]
 """Called in the flow's process with what a chain announces."""
 
+Look = Callable[[Chain], None]
+"""Called there, again and again, for every chain that runs."""
+
 Pool = Callable[[Path, Params, int], AbstractContextManager[TaskRunner[Any]]]
 """Opens the place where at most so many chains run at once; they are gone when it is left."""
 
@@ -49,7 +52,9 @@ def cost(params: Params, chain: Chain, generations: int) -> int:
     return (steps + (arm.guide.steps if arm.guide else 0)) * generations
 
 
-def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Heard) -> Iterator[tuple[Chain, str | None]]:
+def run_chains(
+    root: Path, params: Params, wanted: dict[Chain, int], heard: Heard, look: Look = lambda chain: None
+) -> Iterator[tuple[Chain, str | None]]:
     """Run the chains, as many at once as there is room for, the longest first; yields each as it ends, with what failed.
 
     The pool of processes has a queue of its own, so that no worker idles while this process is busy. Raises BadInput.
@@ -76,6 +81,8 @@ def run_chains(root: Path, params: Params, wanted: dict[Chain, int], heard: Hear
                 give_way(cores, layout, {chain: costs[chain] for chain in running.values()})
             for chain, announcement in news:
                 heard(chain, announcement)
+            for chain in running.values():
+                look(chain)
             for future in ended:
                 chain = running.pop(future)
                 yield chain, failure_of(str(chain), future)

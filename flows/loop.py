@@ -22,6 +22,7 @@ from flows.server.cancellation import cancellable, stay_cancelled
 from flows.server.outage import end_without, watched
 from flows.server.server import in_use
 from flows.watching.announcements import Announcement
+from flows.watching.base_models import bases_watched
 from flows.watching.progress import Progress
 from flows.watching.views import ChainView, link_chart, link_report
 from pipeline.experiment.chains import Chain, check_arm, check_seed
@@ -38,6 +39,7 @@ from pipeline.storage.clock import note, process_start
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import METRICS, PARAMS, RECIPE, Layout
 from pipeline.storage.leftovers import cleared
+from pipeline.storage.within import told
 from pipeline.views.mlflow.chain_runs import store_of
 from pipeline.views.mlflow.monitor import machine_watched
 
@@ -85,7 +87,8 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
             layout.failure(chain).unlink(missing_ok=True)
         claimed.enter_context(cancellable())
         lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))
-        broken = PREPARE(versions, params, wanted)
+        with bases_watched(params, [chain.seed for chain in wanted], page=lambda: not lost.is_set()):
+            broken = PREPARE(versions, params, wanted)
         failures = list(broken.values())
         ready = [chain for chain in wanted if chain.seed not in broken]
         with pushed(Remote(versions, params), roots(params, ready), failures) as remote:
@@ -127,11 +130,17 @@ def follow_chains(
     def heard(chain: Chain, said: Announcement) -> None:
         if said.step:
             progress.begins(chain, said)
+            views[chain].begins()
             return
         folder = layout.generation(chain, said.generation)
         progress.reached(chain, said, read_json(folder / METRICS)["fid"])
         views[chain].reached(said.generation)
         remote.push(str(folder / RECIPE))
+
+    def look(chain: Chain) -> None:
+        said = told(layout.generation(chain, progress.chains[chain].generation))
+        progress.within(chain, said)
+        views[chain].within(said)
 
     def ended(chain: Chain, failure: str | None) -> None:
         left.pop(chain, None)
@@ -149,7 +158,7 @@ def follow_chains(
         for chain in wanted.keys() - left.keys():
             ended(chain, broken[chain.seed])
         try:
-            for chain, failure in run_chains(root, params, dict(left), heard) if left else ():
+            for chain, failure in run_chains(root, params, dict(left), heard, look) if left else ():
                 ended(chain, failure)
                 failures += [failure] if failure else []
                 if len(left) < places:  # a core is free by now: load the report's libraries, which are heavy, on it

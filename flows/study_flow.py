@@ -17,8 +17,9 @@ from flows.engine import POOLS, TICK_SECONDS, at_once, failure_of, has_ended
 from flows.known import project_root
 from flows.processes import say_stopped, yield_to_others
 from flows.server.cancellation import cancellable, stay_cancelled
-from flows.watching.progress import clock, say
-from flows.watching.views import attempt
+from flows.watching.long_steps import clock
+from flows.watching.progress import say
+from flows.watching.showing import attempt
 from pipeline.experiment.errors import GOES_ON, RunFailed, as_value_error
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import PARAMS, RECIPE

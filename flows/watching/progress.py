@@ -1,18 +1,22 @@
 """Progress on stderr: where every chain is, with its step, FID now and at generation 1, and the time left.
 
-On a terminal, a line a chain that changes in place; elsewhere, a line for every finished generation.
+On a terminal, a line a chain that changes in place; elsewhere, a line for every finished generation, and one now and then for a
+step that lasts.
 """
 
 import logging
 import os
 import sys
+import time
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Column, Table
 
 from flows.watching.announcements import Announcement
+from flows.watching.long_steps import cell, clock, sentence
 from pipeline.experiment.chains import Chain
+from pipeline.storage.within import Told
 
 log = logging.getLogger("self-consuming")
 QUIET = "SELF_CONSUMING_QUIET"
@@ -20,11 +24,17 @@ QUIET = "SELF_CONSUMING_QUIET"
 PLAIN = "SELF_CONSUMING_PLAIN"
 """Set by `--verbose`: lines, since what Prefect logs would tear a display."""
 REFRESH_SECONDS = 0.5
+LINE_SECONDS = 30.0
+"""How long nothing has been said of a chain when a long step of it is given a line."""
 WAITING, COMPLETE, FAILED = "waiting", "complete", "failed"
 HEADS = {"chain": 5, "generation": 10, "step": 13, "FID": 9, "generation 1": 12, "left": 6}
 """The display's columns and how wide they are at least, so that they stay where they are."""
+WITHIN = "within the step"
+"""The column that is there while a long step is."""
 SPARED = "step", "generation 1", "left", "FID"
 """What is left out first where the terminal is narrow."""
+SPARED_WITHIN = "generation 1", "FID", "left", "step", WITHIN
+"""The same while a long step lasts, which is what there is to see."""
 GAP = 2
 
 
@@ -38,14 +48,16 @@ class ChainProgress:
         self.fid: float | None = None
         self.first_fid: float | None = None
         self.left: float | None = None
+        self.within: Told | None = None
+        self.spoken = time.monotonic()
 
     def begins(self, said: Announcement) -> None:
         """A step of a generation begins."""
-        self.generation, self.state = said.generation, said.step or self.state
+        self.generation, self.state, self.within = said.generation, said.step or self.state, None
 
     def reached(self, said: Announcement, fid: float) -> None:
         """A generation is there."""
-        self.generation, self.fid = said.generation, fid
+        self.generation, self.fid, self.within = said.generation, fid, None
         if said.generation == 1:
             self.first_fid = fid
         if said.made:
@@ -59,12 +71,16 @@ class ChainProgress:
         text = f"{where}  FID {self.fid:<9.4g}{against}  left {clock(self.left or 0)}"
         return text + (f"  {anew}" if anew else "")
 
+    def long_line(self, said: Told) -> str:
+        """How far the step at work is, in a line of its own."""
+        return f"{self.chain!s:<20} making {said.generation}/{self.generations}  {sentence(said)}"
+
     def cells(self) -> dict[str, str]:
         """The chain's line of the display: what stands below each of HEADS."""
         now, first = (f"{fid:.4g}" if fid is not None else "" for fid in (self.fid, self.first_fid))
         left = clock(self.left) if self.left is not None and self.state not in (COMPLETE, FAILED) else ""
         texts = str(self.chain), f"{self.generation}/{self.generations}", self.state, now, first, left
-        return dict(zip(HEADS, texts))
+        return dict(zip(HEADS, texts)) | {WITHIN: cell(self.within) if self.within else ""}
 
 
 class Progress:
@@ -96,11 +112,21 @@ class Progress:
         """A generation is there; one that was found current gives no line."""
         self.chains[chain].reached(said, fid)
         if said.made and not self._display:
-            say(self.chains[chain].line(said.anew))
+            self._say(chain, self.chains[chain].line(said.anew))
+
+    def within(self, chain: Chain, said: Told | None) -> None:
+        """How far the chain's step is, where it is a long one; it has a line where the chain has had none for a while."""
+        self.chains[chain].within = said
+        if said and not self._display and time.monotonic() - self.chains[chain].spoken >= LINE_SECONDS:
+            self._say(chain, self.chains[chain].long_line(said))
 
     def ended(self, chain: Chain, failed: bool) -> None:
         """A chain has come to its end, well or not."""
-        self.chains[chain].state = FAILED if failed else COMPLETE
+        self.chains[chain].state, self.chains[chain].within = FAILED if failed else COMPLETE, None
+
+    def _say(self, chain: Chain, line: str) -> None:
+        self.chains[chain].spoken = time.monotonic()
+        say(line)
 
     def _live(self) -> Live:
         """Lines on the terminal that change in place, redrawn by a thread of their own."""
@@ -115,8 +141,10 @@ class Progress:
         """A line a chain; those at work first, since a terminal may have too few lines, and columns, for all."""
         order = {WAITING: 1, COMPLETE: 2}
         rows = [chain.cells() for chain in sorted(self.chains.values(), key=lambda each: order.get(each.state, 0))]
-        widths = {head: max([least, *(len(row[head]) for row in rows)]) for head, least in HEADS.items()}
-        for head in SPARED:
+        lasting = any(row[WITHIN] for row in rows)
+        heads = HEADS | {WITHIN: len(WITHIN)} if lasting else HEADS
+        widths = {head: max([least, *(len(row[head]) for row in rows)]) for head, least in heads.items()}
+        for head in SPARED_WITHIN if lasting else SPARED:
             if sum(widths.values()) + GAP * len(widths) > width:
                 del widths[head]
         columns = (Column(head, no_wrap=True, min_width=width) for head, width in widths.items())
@@ -148,9 +176,3 @@ def say(line: str) -> None:
     """Print a line of progress at once, unless SELF_CONSUMING_QUIET (`--quiet`) is set."""
     if QUIET not in os.environ:
         print(line, file=sys.stderr, flush=True)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"

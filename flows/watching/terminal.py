@@ -43,9 +43,11 @@ def run(given: argparse.Namespace) -> None:
     versions = Versions(params)
 
     def meanwhile() -> None:
+        from flows.watching.base_models import bases_watched
         from pipeline.making.preparation import prepare
 
-        prepare(versions, params, wanted)
+        with bases_watched(params, [chain.seed for chain in wanted]):
+            prepare(versions, params, wanted)
 
     def flow() -> None:
         from flows.loop import self_consuming
@@ -83,10 +85,11 @@ def _with_server(
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         import flows.loop  # noqa: F401
-        from flows.watching.views import counted
+        from flows.watching.showing import counted
         from pipeline.views.mlflow.store import library
 
-        meanwhile()
+        if prefect.process:  # it is starting, and has no pages; another one's pages show what the flow makes
+            meanwhile()
         import pandas  # noqa: F401  which the report needs in any case, and MLflow imports, too
 
         if not server.answers(prefect.api):

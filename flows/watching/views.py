@@ -1,13 +1,11 @@
 """What people watch a run by: MLflow's curves and the run's page in Prefect, brought up to date every few seconds."""
 
 import json
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import task
@@ -16,44 +14,22 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
+from flows.watching.showing import UPDATE_SECONDS, attempt, counted, pause
+from flows.watching.step_views import StepView
 from pipeline.experiment.chains import Chain
-from pipeline.experiment.errors import in_a_line
 from pipeline.experiment.params import Params
 from pipeline.records.ledger import digests
-from pipeline.storage.clock import note
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import METRICS, SYNTHETIC, Layout
+from pipeline.storage.within import Told
 from pipeline.views.mlflow.chain_runs import ChainTracker, chart
 from pipeline.views.mlflow.store import Store, curves
-
-T = TypeVar("T")
-log = logging.getLogger("self-consuming")
-UPDATE_SECONDS = 10.0
-SHARE_OF_TIME = 0.004
-"""At most what showing chains, once it has begun, may take of the time of a run."""
 
 
 @task(name="track", cache_policy=NO_CACHE)
 def track(tracker: ChainTracker, folders: list[Path]) -> bool:
     """Log metrics and pictures of finished generations in MLflow; says whether it has them."""
     return tracker.store.attempt(lambda: tracker.track(folders))
-
-
-def attempt(act: Callable[[], T]) -> T | None:
-    """Show something on Prefect's page; a page that lacks something is no reason to end a run."""
-    try:
-        return act()
-    except Exception as error:
-        log.warning("Prefect's page lacks something (%s)", in_a_line(error))
-        return None
-
-
-@contextmanager
-def counted(folder: Path, **where: int) -> Iterator[None]:
-    """Note the processor time that the block took of this process, as time of tracking."""
-    began, used = time.time(), time.process_time()
-    yield
-    note(folder, "track", began, time.process_time() - used, **where)
 
 
 class ChainView:
@@ -65,29 +41,40 @@ class ChainView:
 
     def __init__(self, store: Store, params: Params, chain: Chain, generations: int, places: int, lost: Event) -> None:
         self.params, self.chain, self.generations = params, chain, generations
-        self._share = SHARE_OF_TIME / places
+        self._places = places
         self.layout = Layout(params.experiment)
         self.tracker = ChainTracker(store, params, chain)
         self._lost = lost
         self._new: list[Path] = []
         self._rows: list[dict[str, Any]] = []
         self._due = 0.0
+        self._begun = False
+        folder = self.layout.chain(chain)
+        self._step = StepView(str(chain), f"{self._key}-step", folder, places, self._live, lambda: not lost.is_set())
         self._progress: UUID | None = None
         self._table: UUID | None = None
 
+    def begins(self) -> None:
+        """Another step begins."""
+        self._step.done()
+
+    def within(self, said: Told | None) -> None:
+        """Show how far the step at work is, where it is a long one."""
+        self._step.look(said)
+
     def reached(self, generation: int) -> None:
         """Take note of a finished generation; show what is new where it is time to."""
+        self._step.done()
         folder = self.layout.generation(self.chain, generation)
         self._new.append(folder)
         fid, md5 = read_json(folder / METRICS)["fid"], digests(folder)[SYNTHETIC]
         self._rows.append({"generation": generation, "FID": fid, "DVC md5": md5})
         if generation == self.generations or time.monotonic() >= self._due:
-            begins = self._due == 0.0
-            if begins:
-                with counted(self.layout.chain(self.chain)):
-                    self.tracker.store.attempt(self.tracker.begin)
+            first = self._due == 0.0
+            with counted(self.layout.chain(self.chain)):
+                self._begin()
             seconds = self._show(generation)
-            self._due = time.monotonic() + (UPDATE_SECONDS if begins else max(UPDATE_SECONDS, seconds / self._share))
+            self._due = time.monotonic() + (UPDATE_SECONDS if first else pause(seconds, self._places))
 
     def ended(self, failed: bool) -> None:
         """Show what is left, and write down how the chain ended; one that was stopped in order has less than was wanted."""
@@ -98,8 +85,17 @@ class ChainView:
 
     def stopped(self) -> None:
         """Write down that the chain was stopped, if it had begun."""
-        if self._rows:
+        if self._rows or self._begun:
             self._end("KILLED")
+
+    def _begin(self) -> None:
+        """Write down that the chain is at work, once."""
+        if not self._begun:
+            self._begun = self.tracker.store.attempt(self.tracker.begin)
+
+    def _live(self, said: Told) -> None:
+        self._begin()
+        self.tracker.store.attempt(lambda: self.tracker.live(said))
 
     def _end(self, status: str) -> None:
         with counted(self.layout.chain(self.chain)):

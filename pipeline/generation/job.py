@@ -33,10 +33,10 @@ from pipeline.generation.checkpoints import FileCheckpoint, location
 from pipeline.generation.classes import Mix, mix, n_classes
 from pipeline.generation.examples import digest, examples
 from pipeline.generation.strategies import Strategy
-from pipeline.generation.within import Within
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import LOSSES, Layout
 from pipeline.storage.weights import weights
+from pipeline.storage.within import Within
 
 LOSS_POINTS = 200
 """At most so many points of a training's loss curve are kept."""
@@ -138,12 +138,11 @@ def write_drawn(job: Job, denoise: Denoise, purpose: str, n: int, name: str) -> 
 def _blocks(job: Job, denoise: Denoise, purpose: str, n: int) -> Iterator[Array]:
     device, done = device_of(job.params), 0
     biased = scaled(denoise, job.arm.zeta or job.params.sampler.zeta)
-    within = Within(job.layout.chain(job.chain), job.generation, f"draw {purpose}", n)
-    for block in compute.draw_blocks(biased, job.params, job.shape, job.seed(purpose), 0, n, device, _mix(job, purpose)):
-        done += len(block)
-        within.tell(done)
-        yield encode(block, job.real.values)
-    within.end()
+    with Within(job.work, job.generation, f"draw {purpose}", n) as within:
+        for block in compute.draw_blocks(biased, job.params, job.shape, job.seed(purpose), 0, n, device, _mix(job, purpose)):
+            done += len(block)
+            within.tell(done)
+            yield encode(block, job.real.values)
 
 
 def _classes(job: Job, purpose: str, n: int) -> Labels | None:
@@ -164,16 +163,15 @@ def fit_model(job: Job, denoiser: Denoiser, data: Labelled | Pool, training: Tra
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
 
-    within = Within(job.layout.chain(job.chain), job.generation, purpose, budget.steps * budget.batch)
     every = training.checkpoint_images or 0
-    watch = Watch(
-        checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
-        images=every,
-        progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
-    )
     seen = examples(pool, device_of(job.params), job.classes, getattr(job.params.data, "flip", False))
-    trained = train(denoiser, seen, budget, seed_of, watch)
-    within.end()
+    with Within(job.work, job.generation, purpose, budget.steps * budget.batch) as within:
+        watch = Watch(
+            checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
+            images=every,
+            progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
+        )
+        trained = train(denoiser, seen, budget, seed_of, watch)
     _add_losses(job, purpose, watch.curve, budget.steps)
     return trained
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.experiment.errors import RunFailed
 from pipeline.storage.layout import RECIPE, STUDY_FOLDER
 from pipeline.storage.ownership import owned, owner
+from pipeline.storage.within import SUFFIX
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def cleared(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     with suppress(RunFailed), owned(folder, nameless=True):
-        for path in [*folder.glob("*.partial"), *folder.glob("g*/*.partial")]:
+        for path in [*folder.glob("*.partial"), *folder.glob("g*/*.partial"), *folder.glob(f"*{SUFFIX}")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

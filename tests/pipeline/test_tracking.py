@@ -14,6 +14,7 @@ from pipeline.experiment.params import load
 from pipeline.generation.job import thinned
 from pipeline.storage.layout import RUNNER, Layout
 from pipeline.storage.ownership import owned
+from pipeline.storage.within import Told
 from pipeline.views.mlflow.chain_runs import ChainTracker, rebuild, store_of
 from pipeline.views.mlflow.monitor import machine_watched
 from pipeline.views.mlflow.store import Store, curves, pages
@@ -189,6 +190,35 @@ def test_the_status_in_mlflow_is_that_of_the_chain_and_not_that_of_track(store, 
     ChainTracker(store, load(Path("params.yaml")), SIMS).begin()
     finished_copy.edit("generations: 2", "generations: 3")
     assert status() == "KILLED"
+
+
+def test_long_steps_are_written_once_however_often_they_begin_and_go_with_their_chains_run(store, finished_copy):
+    params = load(Path("params.yaml"))
+
+    def said(generation: int, step: str, done: int, loss: float | None = 0.5) -> Told:
+        return Told(generation, step, done, 1000, 20.0, 50.0, loss, 1, "here")
+
+    tracker = ChainTracker(store, params, SIMS)
+    tracker.begin()
+    for done in (100, 200, 200, 150):
+        tracker.live(said(3, "train", done))
+    tracker.live(said(3, "draw synthetic", 100, loss=None))
+    again = ChainTracker(store_of(params), params, SIMS)  # by a run after a kill, which goes on from a checkpoint
+    for done in (150, 250):
+        again.live(said(3, "train", done))
+    again.track(generations(1, 2))
+    again.end()
+    live = {(key, step) for run, key, step in once(finished_copy.tracked()[0]) if run == "sims/seed0 live"}
+    curves = {(f"g003 train/{kind}", done) for kind in ("loss", "images per second") for done in (100, 200, 250)}
+    assert live == curves | {("g003 draw synthetic/images per second", 100)}
+    assert {point for point in finished_copy.tracked()[0] if point[0] != "sims/seed0 live"} == whole()[0]
+    runs = {run.info.run_name: run.info.status for run in store.client.search_runs([store.experiment_id])}
+    assert runs["sims/seed0 live"] == runs["sims/seed0"] == "FINISHED"
+    change(generations(2)[0])
+    again.track(generations(2))
+    assert not [run for run, _, _ in finished_copy.tracked()[0] if run == "sims/seed0 live"]
+    again.live(said(3, "train", 100))  # of the chain's new run
+    assert finished_copy.tracked()[0]["sims/seed0 live", "g003 train/loss", 100] == 1
 
 
 def test_a_password_in_the_stores_address_is_never_shown(finished, monkeypatch):

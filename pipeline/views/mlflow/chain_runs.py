@@ -28,6 +28,8 @@ from pipeline.records.revision import commit
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import LOSSES, METRICS, PICTURE, RUNNER, SYNTHETIC, TRACKER, Layout
 from pipeline.storage.ownership import owned, owner
+from pipeline.storage.within import Told
+from pipeline.views.mlflow.long_steps import LIVE, LongSteps
 from pipeline.views.mlflow.store import Store, digest, pages, written
 
 IMAGES = 10
@@ -58,6 +60,7 @@ class ChainTracker:
     def __init__(self, store: Store, params: Params, chain: Chain) -> None:
         self.store, self.params, self.chain = store, params, chain
         self._described = ""  # the run that has its tags
+        self._steps = LongSteps(store)
 
     def track(self, folders: Iterable[Path]) -> None:
         """Write the points of finished generations that the run does not have yet."""
@@ -65,7 +68,7 @@ class ChainTracker:
             made, begun = [_read(folder) for folder in folders], self._begun()
             if any(begun.get(each.generation, each.content) != each.content for each in made):
                 # a generation was made anew with another result (the code has changed): a fresh run takes the old one's place
-                for run in (self._losses, self._run):
+                for run in self._runs():
                     self.store.client.delete_run(run)
                 self._forget()
                 made = [_read(folder) for folder in finished(self.params, self.chain, MAX_GENERATIONS)]
@@ -88,8 +91,13 @@ class ChainTracker:
     def begin(self) -> None:
         """Show the chain as running; it may have ended before."""
         with self._alone():
-            for run in (self._losses, self._run):
+            for run in self._runs():
                 self.store.client.update_run(run, "RUNNING")
+
+    def live(self, said: Told) -> None:
+        """Write how far a long step is, which nothing else depends on."""
+        with self._alone():
+            self._steps.log(self._live, said)
 
     def end(self, status: str | None = None) -> None:
         """Write the last picture, DVC's table, and the run's status, as the files have it where none is given."""
@@ -101,7 +109,7 @@ class ChainTracker:
             table = {"columns": ["generation", "file", "DVC md5"], "data": rows}
             self.store.client.log_dict(self._run, table, "generations.json")
             status = status or self._status(len(folders))
-            for run in (self._losses, self._run):
+            for run in self._runs():
                 if status == "RUNNING":
                     self.store.client.update_run(run, status)
                 else:
@@ -121,12 +129,12 @@ class ChainTracker:
         """The chain's runs for this process alone: another one may write what is missing, or delete them, too."""
         with owned(Layout(self.params.experiment).chain(self.chain), wait=True, name=TRACKER):
             vars(self).pop("_pictured", None)
-            if not all(self.store.has(vars(self)[name]) for name in ("_run", "_losses") if name in vars(self)):
+            if not all(self.store.has(vars(self)[name]) for name in ("_run", "_losses", "_live") if name in vars(self)):
                 self._forget()
             yield
 
     def _forget(self) -> None:
-        for name in ("_run", "_losses", "_pictured"):
+        for name in ("_run", "_losses", "_live", "_pictured"):
             vars(self).pop(name, None)
 
     @cached_property
@@ -149,6 +157,16 @@ class ChainTracker:
     def _losses(self) -> str:
         """A run below the chain's for the loss curves: their steps are training steps and would clutter the collapse curves."""
         return self.store.run(f"{self.chain} losses", self._run, {}, self._run)
+
+    @cached_property
+    def _live(self) -> str:
+        """A run below the chain's for long steps, whose steps are images; there is none without them."""
+        return self.store.run(f"{self.chain} {LIVE}", self._run, {}, self._run)
+
+    def _runs(self) -> list[str]:
+        """The chain's runs, its own as the last."""
+        live = self.store.find(f"{self.chain} {LIVE}", self._run)
+        return [self._losses, *([live] if live else []), self._run]
 
     def _facts(self, metrics: dict[str, Any]) -> dict[str, str]:
         """What the run's tags say of the chain and of where it was made."""

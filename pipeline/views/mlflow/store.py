@@ -122,6 +122,11 @@ class Store:
             self.client.log_batch(run.info.run_id, params=lacking[start : start + PARAMS])
         return str(run.info.run_id)
 
+    def find(self, key: str, fingerprint: str) -> str | None:
+        """The id of the run with this key and fingerprint; None where there is none."""
+        run = self._found(key, fingerprint)
+        return str(run.info.run_id) if run else None
+
     def _found(self, key: str, fingerprint: str) -> "Run | None":
         """The first run with this key and fingerprint; of several, all processes find the same one."""
         query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"

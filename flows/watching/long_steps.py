@@ -1,0 +1,58 @@
+"""Steps that last: how far they are, in words, and which ones are at work. Without Prefect, whose import takes seconds."""
+
+from collections.abc import Iterable
+
+from pipeline.experiment.chains import Chain
+from pipeline.storage.layout import Layout
+from pipeline.storage.within import SUFFIX, Told, told
+
+
+def base_of(seed: int) -> Chain:
+    """What the base model of a seed is called, which is made before all chains."""
+    return Chain("base", seed)
+
+
+def at_work(layout: Layout, chains: Iterable[Chain]) -> dict[Chain, Told]:
+    """The long steps of chains, and of their base models, that somebody is at work on now."""
+    chains = list(chains)
+    bases = {seed: layout.base(seed) for seed in dict.fromkeys(chain.seed for chain in chains)}
+    making = [(base_of(seed), folder) for seed, folder in bases.items()]
+    for chain in chains:
+        making += [(chain, path.with_name(path.name.removesuffix(SUFFIX))) for path in layout.chain(chain).glob(f"*{SUFFIX}")]
+    return {chain: found for chain, folder in making if (found := told(folder))}
+
+
+def sentence(said: Told) -> str:
+    """How far a step is, in whole words: for a line."""
+    words = [f"{said.done:,} of {said.total:,} images"]
+    if said.images_per_second:
+        words.append(f"{rate(said.images_per_second)} images/s")
+    if said.loss is not None:
+        words.append(f"loss {said.loss:.4g}")
+    if said.seconds_left is not None:
+        words.append(f"left {clock(said.seconds_left)}")
+    return f"{said.step} {said.share:.0%}: {', '.join(words)}"
+
+
+def cell(said: Told) -> str:
+    """The same for a narrow column, without the step."""
+    words = [f"{said.share:.0%}"]
+    if said.images_per_second:
+        words.append(f"{rate(said.images_per_second)}/s")
+    if said.loss is not None:
+        words.append(f"loss {said.loss:.3g}")
+    if said.seconds_left is not None:
+        words.append(clock(said.seconds_left))
+    return " ".join(words)
+
+
+def rate(images_per_second: float) -> str:
+    """Three figures, and no powers of ten."""
+    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds; hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, over = divmod(minutes, 60)
+    return f"{hours}:{over:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
