@@ -107,8 +107,8 @@ def _status(given: argparse.Namespace) -> None:
         done = [folder for folder in each if folder in current]
         fid = f"{read_json(done[-1] / METRICS)['fid']:.4g}" if done else ""
         print(f"{chain!s:<28}{len(done):>6}{len(made) - len(done):>7}{len(each) - len(made):>9}{fid:>10}")
-    for chain, said in at_work(layout, folders).items():
-        print(f"{chain} is making generation {said.generation}: {sentence(said)}")
+    for made_now, said in at_work(layout, folders).items():
+        print(f"{made_now} is making generation {said.generation}: {sentence(said)}")
 
 
 def _verify(given: argparse.Namespace) -> int:

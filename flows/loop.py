@@ -22,7 +22,7 @@ from flows.server.cancellation import cancellable, stay_cancelled
 from flows.server.outage import end_without, watched
 from flows.server.server import in_use
 from flows.watching.announcements import Announcement
-from flows.watching.base_models import bases_watched
+from flows.watching.beforehand import making_watched
 from flows.watching.progress import Progress
 from flows.watching.views import ChainView, link_chart, link_report
 from pipeline.experiment.chains import Chain, check_arm, check_seed
@@ -87,7 +87,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
             layout.failure(chain).unlink(missing_ok=True)
         claimed.enter_context(cancellable())
         lost = claimed.enter_context(watched(server, map(layout.chain, wanted)))
-        with bases_watched(params, [chain.seed for chain in wanted], page=lambda: not lost.is_set()):
+        with making_watched(params, [chain.seed for chain in wanted], page=lambda: not lost.is_set()):
             broken = PREPARE(versions, params, wanted)
         failures = list(broken.values())
         ready = [chain for chain in wanted if chain.seed not in broken]

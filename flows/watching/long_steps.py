@@ -1,22 +1,35 @@
 """Steps that last: how far they are, in words, and which ones are at work. Without Prefect, whose import takes seconds."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.experiment.chains import Chain
 from pipeline.storage.layout import Layout
 from pipeline.storage.within import SUFFIX, Told, told
 
 
-def base_of(seed: int) -> Chain:
-    """What the base model of a seed is called, which is made before all chains."""
-    return Chain("base", seed)
+@dataclass(frozen=True)
+class Shared:
+    """What is made before all chains: its name, and its folder or file."""
+
+    name: str
+    path: Path
+
+    def __str__(self) -> str:
+        return self.name
 
 
-def at_work(layout: Layout, chains: Iterable[Chain]) -> dict[Chain, Told]:
-    """The long steps of chains, and of their base models, that somebody is at work on now."""
+def shared(layout: Layout, seeds: Iterable[int]) -> list[Shared]:
+    """All of it, in the order in which it is made."""
+    bases = [Shared(f"base/seed{seed}", layout.base(seed)) for seed in dict.fromkeys(seeds)]
+    return [Shared("data", layout.data), Shared("extractor", layout.extractor), Shared("floor", layout.facts), *bases]
+
+
+def at_work(layout: Layout, chains: Iterable[Chain]) -> dict[Chain | Shared, Told]:
+    """The long steps of chains, and of what is made before them, that somebody is at work on now."""
     chains = list(chains)
-    bases = {seed: layout.base(seed) for seed in dict.fromkeys(chain.seed for chain in chains)}
-    making = [(base_of(seed), folder) for seed, folder in bases.items()]
+    making: list[tuple[Chain | Shared, Path]] = [(each, each.path) for each in shared(layout, (chain.seed for chain in chains))]
     for chain in chains:
         making += [(chain, path.with_name(path.name.removesuffix(SUFFIX))) for path in layout.chain(chain).glob(f"*{SUFFIX}")]
     return {chain: found for chain, folder in making if (found := told(folder))}

@@ -8,13 +8,14 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Column, Table
 
 from flows.watching.announcements import Announcement
-from flows.watching.long_steps import cell, clock, sentence
+from flows.watching.long_steps import Shared, cell, clock, sentence
 from pipeline.experiment.chains import Chain
 from pipeline.storage.within import Told
 
@@ -39,9 +40,9 @@ GAP = 2
 
 
 class ChainProgress:
-    """What is known of one chain; time left is judged by the generations made in this run."""
+    """What is known of one chain, or of what is made before all; time left is judged by the generations made in this run."""
 
-    def __init__(self, chain: Chain, generations: int) -> None:
+    def __init__(self, chain: Chain | Shared, generations: int) -> None:
         self.chain, self.generations = chain, generations
         self.generation = self.made = 0
         self.state = WAITING
@@ -86,8 +87,10 @@ class ChainProgress:
 class Progress:
     """The progress of a run's chains, on display while the block lasts where the terminal can show it."""
 
-    def __init__(self, wanted: dict[Chain, int]) -> None:
-        self.chains = {chain: ChainProgress(chain, generations) for chain, generations in wanted.items()}
+    def __init__(self, wanted: Mapping[Chain, int] | Mapping[Shared, int]) -> None:
+        self.chains: dict[Chain | Shared, ChainProgress] = {
+            chain: ChainProgress(chain, generations) for chain, generations in wanted.items()
+        }
         self._display = self._live() if _fits() else None
         self._handler = Above(self._display) if self._display else None
 
@@ -104,27 +107,31 @@ class Progress:
             log.removeHandler(self._handler)
             self._display.stop()
 
-    def begins(self, chain: Chain, said: Announcement) -> None:
+    def joined_by(self, made: Shared) -> None:
+        """What takes long before all chains is seen from then on."""
+        self.chains.setdefault(made, ChainProgress(made, 1))
+
+    def begins(self, chain: Chain | Shared, said: Announcement) -> None:
         """A step of a generation begins."""
         self.chains[chain].begins(said)
 
-    def reached(self, chain: Chain, said: Announcement, fid: float) -> None:
+    def reached(self, chain: Chain | Shared, said: Announcement, fid: float) -> None:
         """A generation is there; one that was found current gives no line."""
         self.chains[chain].reached(said, fid)
         if said.made and not self._display:
             self._say(chain, self.chains[chain].line(said.anew))
 
-    def within(self, chain: Chain, said: Told | None) -> None:
+    def within(self, chain: Chain | Shared, said: Told | None) -> None:
         """How far the chain's step is, where it is a long one; it has a line where the chain has had none for a while."""
         self.chains[chain].within = said
         if said and not self._display and time.monotonic() - self.chains[chain].spoken >= LINE_SECONDS:
             self._say(chain, self.chains[chain].long_line(said))
 
-    def ended(self, chain: Chain, failed: bool) -> None:
+    def ended(self, chain: Chain | Shared, failed: bool) -> None:
         """A chain has come to its end, well or not."""
         self.chains[chain].state, self.chains[chain].within = FAILED if failed else COMPLETE, None
 
-    def _say(self, chain: Chain, line: str) -> None:
+    def _say(self, chain: Chain | Shared, line: str) -> None:
         self.chains[chain].spoken = time.monotonic()
         say(line)
 

@@ -43,10 +43,10 @@ def run(given: argparse.Namespace) -> None:
     versions = Versions(params)
 
     def meanwhile() -> None:
-        from flows.watching.base_models import bases_watched
+        from flows.watching.beforehand import making_watched
         from pipeline.making.preparation import prepare
 
-        with bases_watched(params, [chain.seed for chain in wanted]):
+        with making_watched(params, [chain.seed for chain in wanted]):
             prepare(versions, params, wanted)
 
     def flow() -> None:

@@ -16,6 +16,7 @@ from pipeline.data.stored import FACTS, REFERENCE, SELECTION, TRAINING
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.storage.files import write_json
+from pipeline.storage.within import lasting
 
 log = logging.getLogger("self-consuming")
 BLOCK = 1 << 26
@@ -33,11 +34,13 @@ class Reader:
         """uint8 [B, C, H, W] or float32 [B, D]."""
         values = self.samples.values
         size = max(1, BLOCK // (math.prod(values.shape[1:]) * values.dtype.itemsize))
-        for first in range(0, len(values), size):
-            block = np.ascontiguousarray(values[first : first + size])
-            self._sha.update(block.tobytes())
-            self.images += [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in block]
-            yield block
+        with lasting(len(values)) as within:
+            for first in range(0, len(values), size):
+                block = np.ascontiguousarray(values[first : first + size])
+                self._sha.update(block.tobytes())
+                self.images += [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in block]
+                yield block
+                within.tell(first + len(block))
 
     def facts(self) -> dict[str, Any]:
         """Count, shape, digest, and how often each class is there."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.samples import Array
+from pipeline.storage.within import lasting
 
 
 @contextmanager
@@ -24,9 +25,11 @@ def in_float32() -> Iterator[None]:
 
 
 def in_blocks(samples: Array, size: int) -> Iterator[Array]:
-    """Samples [N, ...], which may be a memory map, in blocks of at most `size`."""
-    for first in range(0, len(samples), size):
-        yield np.array(samples[first : first + size])  # a copy: torch wants to be able to write
+    """Samples [N, ...], which may be a memory map, in blocks of at most `size`; tells how many are done."""
+    with lasting(len(samples)) as within:
+        for first in range(0, len(samples), size):
+            yield np.array(samples[first : first + size])  # a copy: torch wants to be able to write
+            within.tell(min(first + size, len(samples)))
 
 
 def featured(samples: Array, size: int, features: Callable[[Array], NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from pipeline.experiment.sections import ExtractorSettings
 from pipeline.experiment.seeds import derive
 from pipeline.storage.files import write_bytes
 from pipeline.storage.weights import load_weights, weights
+from pipeline.storage.within import lasting
 
 WEIGHTS = "classifier.safetensors"
 SEED = 0
@@ -156,16 +157,18 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     steps = epochs * -(-len(data) // batch)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * learning_rate, steps) if decays else None
-    generator = torch.Generator()
-    for epoch in range(epochs):
-        generator.manual_seed(seed_of(epoch))
-        for picked in torch.randperm(len(data), generator=generator).split(batch):
-            places = picked.numpy()
-            images = decoded(torch.from_numpy(data.values[places]))
-            loss = nn.functional.cross_entropy(model(images), torch.from_numpy(data.classes[places]))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if rate is not None:
-                rate.step()
+    generator, seen = torch.Generator(), 0
+    with lasting(epochs * len(data)) as within:
+        for epoch in range(epochs):
+            generator.manual_seed(seed_of(epoch))
+            for picked in torch.randperm(len(data), generator=generator).split(batch):
+                places = picked.numpy()
+                images = decoded(torch.from_numpy(data.values[places]))
+                loss = nn.functional.cross_entropy(model(images), torch.from_numpy(data.classes[places]))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if rate is not None:
+                    rate.step()
+                within.tell(seen := seen + len(places))
     return model.requires_grad_(False).eval()

@@ -16,6 +16,7 @@ from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, read_json, write_bytes, write_json
 from pipeline.storage.layout import DRAWN, MADE, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.storage.ownership import owned
+from pipeline.storage.within import at_work
 
 JUDGE = "judge"
 """What the judging of a generation is called where its steps are."""
@@ -24,7 +25,7 @@ JUDGE = "judge"
 def judge_real(params: Params, recording: Recording | None = None) -> None:
     """The real data: every metric's floor."""
     layout = Layout(params.experiment)
-    with timed(layout.runs, "floor"), said_of("real data, judged"):
+    with timed(layout.runs, "floor"), said_of("real data, judged"), at_work(layout.facts, "floor"):
         floors = _judge(params).floors()
     with recording or nullcontext():
         write_json(layout.facts, floors)
@@ -36,7 +37,11 @@ def judge_generation(
     """A generation's metrics and picture, from its samples, beside them; `folder` is where they lie before it is done."""
     layout = Layout(params.experiment)
     folder, where = folder or layout.generation(chain, generation), f"{chain} generation {generation}, judged"
-    with timed(layout.chain(chain), JUDGE, generation=generation), said_of(where):
+    with (
+        timed(layout.chain(chain), JUDGE, generation=generation),
+        said_of(where),
+        at_work(folder, JUDGE, generation),
+    ):
         metrics, picture = judged(params, chain, folder)
     with recording or nullcontext():
         write_bytes(folder / PICTURE, picture)

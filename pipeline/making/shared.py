@@ -18,6 +18,7 @@ from pipeline.making.judgement import judge_real
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, staged, write_array
 from pipeline.storage.layout import Layout
+from pipeline.storage.within import at_work
 
 
 def make_points(params: Params, seed: int, recording: Recording | None = None) -> None:
@@ -43,7 +44,8 @@ def make_set(params: Params, recording: Recording | None = None) -> None:
     """A finite set: what all seeds train on, what is held out to choose by, and what to report by."""
     machine.fix(params)
     layout = Layout(params.experiment)
-    with timed(layout.runs, "data"), said_of("data"), staged(layout.data, recording) as work:
+    step, folder = "data", layout.data
+    with timed(layout.runs, step), said_of(step), at_work(folder, step), staged(folder, recording) as work:
         source = dataset(params)
         assert isinstance(source, Finite)
         store(params, source, work)
@@ -52,7 +54,8 @@ def make_set(params: Params, recording: Recording | None = None) -> None:
 def make_extractor(params: Params, recording: Recording | None = None) -> None:
     """The files of an extractor that has any."""
     layout = Layout(params.experiment)
-    with timed(layout.runs, "extractor"), said_of("extractor"), staged(layout.extractor, recording) as work:
+    step, folder = "extractor", layout.extractor
+    with timed(layout.runs, step), said_of(step), at_work(folder, step), staged(folder, recording) as work:
         made = extractor.made(params, stored(params))
         machine.fix(params)  # by now all libraries that compute are there
         made.fit(work)

@@ -18,6 +18,7 @@ from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, staged
 from pipeline.storage.layout import Layout
 from pipeline.storage.ownership import owned
+from pipeline.storage.within import at_work
 
 
 def make_base(params: Params, seed: int, recording: Recording | None = None) -> None:
@@ -43,7 +44,11 @@ def transaction(params: Params, chain: Chain, generation: int, recording: Record
 def run_step(job: Job, name: str) -> None:
     """Run one step of a generation; raises Broken, which names chain, generation and step, where the numbers break."""
     where = f"{job.chain} generation {job.generation}, step {name}"
-    with timed(job.layout.chain(job.chain), name, generation=job.generation), said_of(where):
+    with (
+        timed(job.layout.chain(job.chain), name, generation=job.generation),
+        said_of(where),
+        at_work(job.work, name, job.generation),
+    ):
         STEPS[name](job)
 
 

@@ -8,7 +8,9 @@ import os
 import socket
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,16 +28,16 @@ SUFFIX = ".within.json"
 
 @dataclass(frozen=True)
 class Told:
-    """How far a training or a drawing is.
+    """How far a training, a drawing or a judging is.
 
     Attributes:
         generation: which one is being made.
         step: what is being done for it.
-        done: images seen or drawn.
+        done: images seen, drawn or judged.
         total: how many it will be.
         seconds: how long it has lasted.
         images_per_second: of the last WINDOW_SECONDS; None at first.
-        loss: of the last training steps; None in a drawing.
+        loss: of the last training steps; None in anything else.
         process: who says so, and on which `host`.
     """
 
@@ -71,10 +73,13 @@ class Told:
 
 
 class Within:
-    """Progress within one training or drawing, in images, told while the block lasts; `work` is the folder that it works in."""
+    """Progress within one step, in images, told while the block lasts.
 
-    def __init__(self, work: Path, generation: int, step: str, total: int) -> None:
-        self._path, self._generation, self._step, self._total = place(work), generation, step, total
+    `work` is the folder that it works in, None where nobody looks.
+    """
+
+    def __init__(self, work: Path | None, generation: int, step: str, total: int) -> None:
+        self._path, self._generation, self._step, self._total = work and place(work), generation, step, total
         self._began = time.monotonic()
         self._last = self._began + PATIENCE_SECONDS - EVERY_SECONDS
         self._seen: deque[tuple[float, int]] = deque()
@@ -87,7 +92,9 @@ class Within:
         self._clear()
 
     def tell(self, done: int, loss: float | None = None) -> None:
-        """So many images are seen or drawn. The rate counts from the first report: a step's start is slow, or was long ago."""
+        """So many images are done. The rate counts from the first report: a step's start is slow, or was long ago."""
+        if not self._path:
+            return
         now = time.monotonic()
         if not self._seen:
             self._seen.append((now, done))
@@ -99,21 +106,30 @@ class Within:
         since, before = self._seen[0]
         rate = (done - before) / (now - since) if done > before else None
         self._seen.append((now, done))
-        self._write(Told(self._generation, self._step, done, self._total, now - self._began, rate, loss, *_here()))
+        _write(self._path, Told(self._generation, self._step, done, self._total, now - self._began, rate, loss, *_here()))
 
     def _clear(self) -> None:
-        with suppress(OSError):  # none there, or a disk that is only read
-            self._path.unlink()
+        if self._path:
+            with suppress(OSError):  # none there, or a disk that is only read
+                self._path.unlink()
 
-    def _write(self, told: Told) -> None:
-        """Put the file in its place at once, without waiting for the disk: after a crash nobody wants it."""
-        half = self._path.with_suffix(".partial")
-        try:
-            half.write_text(json.dumps(asdict(told)), encoding="utf-8")
-            os.replace(half, self._path)
-        except OSError:
-            with suppress(OSError):
-                half.unlink()
+
+_present: ContextVar[tuple[Path | None, int, str]] = ContextVar("present", default=(None, 0, ""))
+
+
+@contextmanager
+def at_work(folder: Path, step: str, generation: int = 1) -> Iterator[None]:
+    """While the block lasts, `lasting` tells of this step of what is made in the folder."""
+    token = _present.set((folder, generation, step))
+    try:
+        yield
+    finally:
+        _present.reset(token)
+
+
+def lasting(total: int) -> Within:
+    """Progress within the step that this context is at work on, if it is at work on any."""
+    return Within(*_present.get(), total)
 
 
 def place(folder: Path) -> Path:
@@ -133,3 +149,14 @@ def told(folder: Path) -> Told | None:
 
 def _here() -> tuple[int, str]:
     return os.getpid(), socket.gethostname()
+
+
+def _write(path: Path, told: Told) -> None:
+    """Put the file in its place at once, without waiting for the disk: after a crash nobody wants it."""
+    half = path.with_suffix(".partial")
+    try:
+        half.write_text(json.dumps(asdict(told)), encoding="utf-8")
+        os.replace(half, path)
+    except OSError:
+        with suppress(OSError):
+            half.unlink()

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from flows.watching.long_steps import at_work, cell, clock, sentence
+from pipeline.distance.blocks import featured
 from pipeline.experiment.chains import Chain
 from pipeline.storage import within
 from pipeline.storage.layout import Layout
@@ -119,12 +122,29 @@ def test_the_steps_at_work_are_found_by_their_chains_and_base_models_and_cleared
     monkeypatch.chdir(tmp_path)
     layout, chain = Layout("smoke"), Chain("sims", 1)
     here = vars(SAID) | {"process": os.getpid(), "host": within.socket.gethostname()}
-    for folder in (layout.base(1), layout.generation(chain, 3)):
+    for folder in (layout.base(1), layout.extractor, layout.facts, layout.generation(chain, 3)):
         folder.parent.mkdir(parents=True, exist_ok=True)
         place(folder).write_text(json.dumps(here))
-    assert list(at_work(layout, [chain, Chain("sims", 0)])) == [Chain("base", 1), chain]
+    early = ["extractor", "floor", "base/seed1"]
+    assert [*map(str, at_work(layout, [chain, Chain("sims", 0)]))] == [*early, "sims/seed1"]
     with cleared(layout.chain(chain)):
-        assert list(at_work(layout, [chain])) == [Chain("base", 1)]
+        assert [*map(str, at_work(layout, [chain]))] == early
+
+
+def test_features_of_many_images_are_a_long_step_of_what_the_context_is_at_work_on(tmp_path, clocked):
+    seen = list[tuple[str, int, int] | None]()
+
+    def features(block: NDArray[np.uint8]) -> NDArray[np.float32]:
+        clocked.now += 2
+        said = told(tmp_path / "g002")
+        seen.append(said and (said.step, said.done, said.total))
+        return np.zeros((len(block), 1), np.float32)
+
+    with within.at_work(tmp_path / "g002.partial", "judge", 2):
+        featured(np.zeros((10, 3, 4, 4), np.uint8), 2, features)
+    assert seen == [None, None, ("judge", 4, 10), ("judge", 6, 10), ("judge", 8, 10)]
+    featured(np.zeros((10, 3, 4, 4), np.uint8), 2, features)
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_put_into_words():

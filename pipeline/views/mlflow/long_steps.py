@@ -41,20 +41,20 @@ class LongSteps:
         return self._reached[run, key]
 
 
-class BaseTracker:
-    """The runs in which the trainings of base models are seen, below the experiment's: they belong to no chain."""
+class SharedTracker:
+    """The runs in which is seen how what all chains share is made, below the experiment's: it belongs to no chain."""
 
     def __init__(self, store: Store, fingerprint: str) -> None:
-        self._store, self._fingerprint, self._runs = store, fingerprint, dict[int, str]()
+        self._store, self._fingerprint, self._runs = store, fingerprint, dict[str, str]()
         self._steps = LongSteps(store)
 
-    def live(self, seed: int, said: Told) -> None:
-        """How far a base model is. Raises MLflow's own errors."""
-        if seed not in self._runs:
+    def live(self, name: str, said: Told) -> None:
+        """How far something is. Raises MLflow's own errors."""
+        if name not in self._runs:
             parent = self._store.parent
-            self._runs[seed] = self._store.run(f"base/seed{seed} {LIVE}", self._fingerprint, {}, parent)
-            self._store.client.update_run(self._runs[seed], "RUNNING")
-        self._steps.log(self._runs[seed], said)
+            self._runs[name] = self._store.run(f"{name} {LIVE}", self._fingerprint, {}, parent)
+            self._store.client.update_run(self._runs[name], "RUNNING")
+        self._steps.log(self._runs[name], said)
 
     def end(self, status: str) -> None:
         """Write down how it ended."""
