@@ -45,6 +45,8 @@ class ExtractorSettings(Section):
     """What the experiment needs to know of an extractor before it begins."""
 
     needs_labels: ClassVar[bool] = False
+    knows_classes: ClassVar[bool] = False
+    """Whether it tells the class of a sample."""
     least_to_extrapolate: ClassVar[int] = 1000
     """How many samples `fid_infinity` needs, at least."""
 

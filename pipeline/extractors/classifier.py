@@ -83,6 +83,7 @@ class Settings(ExtractorSettings):
     """It has none."""
 
     needs_labels: ClassVar[bool] = True
+    knows_classes: ClassVar[bool] = True
 
 
 @EXTRACTORS.register("classifier", Settings)

@@ -63,17 +63,22 @@ class Judge:
         """The means over exact draws of n."""
         draws = [self.metrics(source.truth.draw(derive(0, "floor", i), n)) for i in range(FLOOR_DRAWS)]
         distances = [draw["fid"] for draw in draws]
-        return self.reference.extractor.facts() | {
-            "floor": float(np.mean(distances)),
-            "floor_std": float(np.std(distances, ddof=1)),
-            "floor_n": n,
-            "floor_draws": FLOOR_DRAWS,
-            "floors": {
-                key: value if key.startswith("n_") else np.mean([draw[key] for draw in draws], axis=0).tolist()
-                for key, value in draws[0].items()
-                if key not in COMPARED
-            },
-        }
+        compared = {key: draws[0][key] for key in COMPARED}
+        return (
+            self.reference.extractor.facts()
+            | compared
+            | {
+                "floor": float(np.mean(distances)),
+                "floor_std": float(np.std(distances, ddof=1)),
+                "floor_n": n,
+                "floor_draws": FLOOR_DRAWS,
+                "floors": {
+                    key: value if key.startswith("n_") else np.mean([draw[key] for draw in draws], axis=0).tolist()
+                    for key, value in draws[0].items()
+                    if key not in COMPARED
+                },
+            }
+        )
 
     def _floors_of_finite(self, source: Finite, n: int) -> dict[str, Any]:
         """Those of n training samples against the reference split, or of all of them where n is more than there are.

@@ -1,5 +1,6 @@
 """Study `control`: the attribute, the share in S and its correction, targets out of reach, and the choice of a candidate."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.analysis.theory import mixture_share
 from pipeline.data.source import dataset
+from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import load
 from pipeline.storage.files import read_json
 from pipeline.studies.bench.study import Study, StudyFile, make_point
@@ -132,3 +135,27 @@ def test_a_candidate_that_diverged_is_not_the_best_and_spoils_no_figure() -> Non
     labels = [line.get_label() for axes in plot(SETTINGS, mixed).axes for line in axes.lines]
     assert "real against real, 1000 samples" in labels
     assert summary(SETTINGS, rows({2.0: None}, {2.0: None})).text == "no target is feasible"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("real_share: 0.5 ", "real_share: 0.3 ", "settings.real_share: 0.3 is not allowed: the real data's is 0.477"),
+        ("group: [0, 2, 4, 6, 8]", "group: [0, 10]", "settings.group: [0, 10] is not allowed: some, but not all, of 0 to 9"),
+        ("axes:", "changes: {labels: real}\naxes:", "changes.labels: real is not allowed"),
+        (
+            "axes:",
+            "changes: {evaluation.extractor: inception}\naxes:",
+            "changes.evaluation.extractor: inception is not allowed: one that tells classes apart",
+        ),
+    ],
+)
+def test_a_study_of_images_whose_shares_are_not_as_it_says_or_that_nothing_could_steer_is_refused(
+    old: str, new: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = Path("studies/control-digits/params.yaml").read_text()
+    assert old in text
+    made = StudyFile.model_validate(yaml.safe_load(text.replace(old, new)))
+    with pytest.raises(BadInput, match=re.escape(words)):
+        kind_of(Study("control-digits", made))

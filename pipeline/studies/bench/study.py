@@ -5,6 +5,7 @@ their values is a point. A point is made in an empty folder of its own and gives
 order, side by side, and again.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -28,11 +29,12 @@ from pipeline.experiment.params import Params, parse
 from pipeline.experiment.sections import Section, Seed
 from pipeline.generation import steps
 from pipeline.generation.job import Job, draw
-from pipeline.judging.evaluation import fid
+from pipeline.judging.evaluation import COMPARED, fid
 from pipeline.making.shared import make_shared
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import PARAMS, PRESETS, STUDY_FOLDER, Layout
 
+log = logging.getLogger("self-consuming")
 PLAIN = "plain"
 """An arm that every study's params have."""
 Value = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)] | str
@@ -145,7 +147,13 @@ class Study:
     def results(self) -> pd.DataFrame:
         """The rows of all points that are there, with a column for each axis."""
         made = [(at, self.path(at)) for at in self.points if self.path(at).exists()]
-        return pd.DataFrame([at | row for at, path in made for row in read_json(path)])
+        frame = pd.DataFrame([at | row for at, path in made for row in read_json(path)])
+        kept = [key for key in COMPARED if key in frame]
+        alike = (frame[kept] == frame[kept].iloc[-1]).all(axis=1) if kept and len(frame) else pd.Series(True, index=frame.index)
+        if not alike.all():
+            said = ", ".join(f"{key} {frame[key].iloc[-1]}" for key in kept)
+            log.warning("%s: %d rows are left out: they were not judged by %s", self.name, (~alike).sum(), said)
+        return frame[alike]
 
 
 def key(at: dict[str, Any]) -> str:
@@ -179,14 +187,14 @@ def wrong(path: Path, error: ValidationError, section: str = "", keys: Iterable[
 def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) -> None:
     """Make a point in an empty folder and write its rows, whole or not at all.
 
-    Every row has the real-versus-real floor, where the point does not give it one of its own.
+    Every row has the real-versus-real floor, where the point does not give it one of its own, and what it was judged by.
     """
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
     with _elsewhere([path for each in params.extensions or [] for path in inputs_of(each)]):
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
-        floor = {name: facts[name] for name in ("floor", "floor_n")}
+        floor = {name: facts[name] for name in ("floor", "floor_n", *COMPARED)}
         with said_of(f"{study.name} {key(at)}"):
             rows = [floor | row for row in point(Bench(params, settings, at))]
     write_json(study.path(at), rows)

@@ -22,7 +22,7 @@ from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Auxiliary, Count, Section
+from pipeline.experiment.sections import Auxiliary, Count, Section, kind_of
 from pipeline.generation.job import draw, fit_model, load_model
 from pipeline.storage.layout import BASE
 from pipeline.studies.bench.study import Bench, Row
@@ -34,6 +34,10 @@ Tried = list[tuple[Floats, Floats]]
 
 LEAST = 4
 """A class's share in S is at first no less than its own among the base's samples over this."""
+
+
+SAMPLED = 0.03
+"""How far a finite set's share of the group may be from what is said: what counts is what is said."""
 
 
 RESPONSE = 0.6
@@ -63,15 +67,23 @@ class Settings(Section):
 
 
 def check(settings: Settings, params: Params, axes: dict[str, list[Any]]) -> None:
-    """Raise ValueError where the group is no part of the modes or classes, or has another share of the truth than is said."""
+    """Raise ValueError where the group is no part of the modes or classes, or has another share of the real data than is said.
+
+    Also where nothing tells classes apart, or models are told of them: their shares then are whatever one asks for.
+    """
+    if params.labels is not None:
+        raise ValueError(f"changes.labels: {params.labels} is not allowed: models that are told no classes are steered; null")
+    if not params.data.has_truth and not params.evaluation.extractor.knows_classes:
+        kind = kind_of(params.evaluation.extractor)
+        raise ValueError(f"changes.evaluation.extractor: {kind} is not allowed: one that tells classes apart, as classifier")
     source = dataset(params)
-    count = len(source.truth.shares) if isinstance(source, Points) else int(source.reference.classes.max()) + 1
-    group = set(settings.group)
+    shares = source.truth.shares if isinstance(source, Points) else np.bincount(source.training.classes) / params.data.n_real
+    group, count = set(settings.group), len(shares)
     if max(group) >= count or len(group) == count:
         raise ValueError(f"settings.group: {settings.group} is not allowed: some, but not all, of 0 to {count - 1}")
-    share = float(source.truth.shares[sorted(group)].sum()) if isinstance(source, Points) else settings.real_share
-    if abs(share - settings.real_share) > 1e-6:
-        raise ValueError(f"settings.real_share: {settings.real_share:g} is not allowed: the truth's is {share:g}")
+    share, near = float(shares[sorted(group)].sum()), 1e-6 if params.data.has_truth else SAMPLED
+    if abs(share - settings.real_share) > near:
+        raise ValueError(f"settings.real_share: {settings.real_share:g} is not allowed: the real data's is {share:.3g}")
 
 
 def point(bench: Bench) -> list[Row]:
