@@ -140,9 +140,9 @@ def test_a_candidate_that_diverged_is_not_the_best_and_spoils_no_figure() -> Non
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("real_share: 0.5 ", "real_share: 0.3 ", "settings.real_share: 0.3 is not allowed: the real data's is 0.477"),
+        ("real_share: 0.5", "real_share: 0.3", "settings.real_share: 0.3 is not allowed: the real data's is 0.477"),
         ("group: [0, 2, 4, 6, 8]", "group: [0, 10]", "settings.group: [0, 10] is not allowed: some, but not all, of 0 to 9"),
-        ("axes:", "changes: {labels: real}\naxes:", "changes.labels: real is not allowed"),
+        ("kind: control\npreset: digits", "kind: control\npreset: fashion", "changes.labels: real is not allowed"),
         (
             "axes:",
             "changes: {evaluation.extractor: inception}\naxes:",
