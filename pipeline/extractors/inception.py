@@ -79,10 +79,10 @@ class Inception(Extractor):
         """Compute what samples are compared with."""
         part, places = self._part, _picked(len(self._part))
         if self.settings.reference in COMPUTED:
-            kept = list[NDArray[np.float32]]()
-            mean, covariance, count = running_moments(self._features_of(part.values, places, kept))
+            kept, pixels = list[NDArray[np.float32]](), hashlib.sha256()
+            mean, covariance, count = running_moments(self._features_of(part.values, places, kept, pixels))
             features: NDArray[np.generic] = np.concatenate(kept)
-            name = f"{self.settings.reference}-{_digest(mean, covariance)}"
+            name = f"{self.settings.reference}-{pixels.hexdigest()[:12]}"  # of what no machine rounds otherwise
         else:
             mean, covariance, count = _statistics(Path(self.settings.reference))
             features = self.features(part.values[places])
@@ -125,11 +125,12 @@ class Inception(Extractor):
         return self.finite.training if self.compares_with_training else self.finite.reference
 
     def _features_of(
-        self, values: Array, places: NDArray[np.int64], kept: list[NDArray[np.float32]]
+        self, values: Array, places: NDArray[np.int64], kept: list[NDArray[np.float32]], pixels: "hashlib._Hash"
     ) -> Iterator[NDArray[np.float32]]:
-        """Features in blocks; those at `places` are added to `kept`."""
+        """Features in blocks; those at `places` are added to `kept`, and all images to the hash `pixels`."""
         first = 0
         for block in in_blocks(values, self.settings.batch):
+            pixels.update(block.tobytes())
             features = self._block(block)
             kept.append(features[places[(first <= places) & (places < first + len(block))] - first])
             first += len(block)

@@ -14,17 +14,21 @@ from pipeline.experiment.params import Params
 
 SIDE = 256
 GRID_COLUMNS = 16
+SHOWN = 32
+"""Images are shown with at least about so many pixels a side."""
 WHITE, POINT, CONTOUR = (255, 255, 255), (31, 119, 180), (220, 60, 50)
 LINE = 96
 
 
 def sample_picture(params: Params, samples: Labelled) -> bytes:
-    """PNG of the first samples: images in a 16 x 16 grid, or all points in the plane of their first two coordinates.
+    """PNG of the first samples: images, 16 a row, or all points in the plane of their first two coordinates.
 
-    Images that have labels are in rows by class.
+    Images that have labels are in rows by class; small ones are enlarged.
     """
     if of_images(samples.values):
-        pixels = image_grid(_in_rows(samples), GRID_COLUMNS, GRID_COLUMNS)
+        images = _in_rows(samples)[: GRID_COLUMNS**2]
+        scale = max(1, SHOWN // images.shape[-1])
+        pixels = image_grid(images.repeat(scale, 2).repeat(scale, 3), -(-len(images) // GRID_COLUMNS), GRID_COLUMNS)
     else:
         pixels = _scatter(stored(params), samples.values)
     buffer = BytesIO()
