@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
 from pipeline.experiment.errors import RunFailed, in_a_line
 from pipeline.experiment.extensions import changed
 from pipeline.experiment.params import Params, load
@@ -20,7 +18,7 @@ from pipeline.recipes.stages import GENERATION, JUDGED
 from pipeline.recipes.uses import parts_are_current
 from pipeline.records.cache import files_of, md5_of, mend
 from pipeline.records.ledger import drop_damaged_locks, outputs
-from pipeline.storage.files import write_text
+from pipeline.records.replaced import replace
 from pipeline.storage.layout import LOCK, PARAMS, RECIPE
 from pipeline.storage.ownership import owned
 
@@ -137,12 +135,10 @@ class Versions:
             raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
 
     def _open(self) -> "Repo":
-        import dvc.dvcfile
-        import dvc.rwlock
         from dvc.lock import LockNoop
         from dvc.repo import Repo
 
-        dvc.rwlock.rwlock, dvc.dvcfile.modify_yaml = _unlocked, _rewritten
+        replace()
 
         logging.getLogger("dvc").setLevel(logging.WARNING)
         for library in ("dvc_objects", "dvc_data"):
@@ -173,26 +169,6 @@ class Versions:
                 self._repo = self._open()
             return self._status(targets)
         return stale
-
-
-@contextmanager
-def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
-    """In place of DVC's locks on paths: a file of process ids, which a kill may cut or leave behind, so that nothing works.
-
-    Those who make a generation own its chain, and commits take turns, by locks that die with their owner.
-    """
-    yield
-
-
-@contextmanager
-def _rewritten(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
-    """In place of DVC's way of changing a lock file in its place, where a kill would cut it: `dvc repro` would refuse it."""
-    from dvc.utils.serialize import dumps_yaml
-
-    file = Path(path)
-    content = YAML(typ="safe").load(file) if file.exists() else {}  # ten times as fast: a lock has no comments to be kept
-    yield content
-    write_text(file, dumps_yaml(content))
 
 
 @contextmanager

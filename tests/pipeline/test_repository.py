@@ -7,6 +7,7 @@ import pytest
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from pipeline.experiment.params import load
+from pipeline.records import replaced
 from pipeline.records import repository as versioning
 
 
@@ -21,7 +22,7 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
     versions = versioning.Versions(load(Path("params.yaml")))
     versions.commit(str(lock.with_name("dvc.yaml")))
     assert lock.read_text() == former
-    monkeypatch.setattr(versioning, "write_text", full)
+    monkeypatch.setattr(replaced, "write_text", full)
     with pytest.raises(OSError, match="No space"):
         versions.commit(str(lock.with_name("dvc.yaml")))
     assert lock.read_text() == former
@@ -30,6 +31,7 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
+        "dvc.dependency.param:read_param_file",
         "dvc.dvcfile:modify_yaml",
         "dvc.lock:LockNoop",
         "dvc.repo:Repo._reset",
@@ -37,7 +39,6 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
         "dvc.repo:lock_repo",
         "dvc.rwlock:RWLOCK_FILE",
         "dvc.rwlock:rwlock",
-        "dvc.utils.serialize:dumps_yaml",
         "dvc_data.hashfile.db:HashFileDB.check",
         "dvc_data.hashfile.tree:Tree.load",
         "mlflow.store.db.utils:MAX_RETRY_COUNT",
