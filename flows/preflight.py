@@ -7,11 +7,12 @@ from pipeline.records.repository import Versions
 
 
 def check_surroundings(params: Params) -> None:
-    """Raise BadInput for a device, a remote or a Ray cluster that is not there."""
+    """Raise BadInput for a device, a remote, a Ray cluster or an extractor's file that is not there."""
     if params.device.startswith("cuda"):
         from pipeline.experiment.machine import device_of
 
         device_of(params)
+    params.evaluation.extractor.check_files()
     if params.remote is not None:
         Remote(Versions(params), params)
     if params.engine.kind == "ray":

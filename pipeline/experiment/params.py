@@ -94,6 +94,9 @@ class Params(Section):
         if self.evaluation.extractor.needs_labels and not self.data.has_labels:
             given, data = kind_of(self.evaluation.extractor), kind_of(self.data)
             raise ValueError(f"evaluation.extractor: {given!r} is not allowed: data.kind {data} has no labels to learn from")
+        if self.evaluation.extractor.needs_images and self.data.has_truth:
+            given, data = kind_of(self.evaluation.extractor), kind_of(self.data)
+            raise ValueError(f"evaluation.extractor: {given!r} is not allowed: data.kind {data} has no images")
         self._check_labels()
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must differ from each other, got {self.seeds}")

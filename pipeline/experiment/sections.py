@@ -45,6 +45,7 @@ class ExtractorSettings(Section):
     """What the experiment needs to know of an extractor before it begins."""
 
     needs_labels: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = False
     knows_classes: ClassVar[bool] = False
     """Whether it tells the class of a sample."""
     least_to_extrapolate: ClassVar[int] = 1000
@@ -54,6 +55,9 @@ class ExtractorSettings(Section):
     def inputs(self) -> list[str]:
         """Files, beside the data, that its own ones are made of: they are stale when these change."""
         return []
+
+    def check_files(self) -> None:
+        """Raise BadInput where a file is missing that it computes with: said before anything is made."""
 
 
 class Training(Section):

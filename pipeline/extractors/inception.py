@@ -48,11 +48,18 @@ class Settings(ExtractorSettings):
     weights: str | None = None
     digest: str | None = None
     batch: Count = 100
+    needs_images: ClassVar[bool] = True
 
     @property
     def inputs(self) -> list[str]:
         """The file of statistics, where one is named."""
         return [] if self.reference in COMPUTED else [self.reference]
+
+    def check_files(self) -> None:
+        """Raise BadInput where there are no weights, or others than params.yaml says, or no statistics."""
+        checked(found(self.weights), self.digest)
+        if self.inputs:
+            _statistics(Path(self.reference))
 
 
 @EXTRACTORS.register("inception", Settings)

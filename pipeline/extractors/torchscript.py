@@ -3,7 +3,7 @@
 import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +33,13 @@ class Settings(ExtractorSettings):
     path: Annotated[str, Field(min_length=1)]
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     batch: Count = 100
+    needs_images: ClassVar[bool] = True
+
+    def check_files(self) -> None:
+        """Raise BadInput for a missing file or another digest."""
+        if not Path(self.path).is_file():
+            raise BadInput(f"evaluation.extractor.path: there is no {self.path}")
+        checked(Path(self.path), self.digest)
 
 
 @EXTRACTORS.register("torchscript", Settings)
@@ -51,9 +58,7 @@ class TorchScript(Extractor):
     def network(self) -> Any:
         """The program. Raises BadInput for a missing file or another digest, and RunFailed for what is no TorchScript."""
         path = Path(self.settings.path)
-        if not path.is_file():
-            raise BadInput(f"evaluation.extractor.path: there is no {path}")
-        checked(path, self.settings.digest)
+        self.settings.check_files()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)

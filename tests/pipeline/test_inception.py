@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import save_file
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
+from flows.preflight import check_surroundings
 from pipeline.data.arrays import write_samples
 from pipeline.data.finite import Finite
 from pipeline.data.samples import Labelled
@@ -171,6 +172,27 @@ def test_statistics_that_are_none_are_refused(random_weights: tuple[Path, str], 
 class Means(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.float().mean(dim=3).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("extractor", "said"),
+    [
+        ({"kind": "inception", "weights": "nowhere.pt"}, "there is no nowhere.pt: self-consuming weights inception fetches it"),
+        (
+            {"kind": "torchscript", "path": "nowhere.pt", "digest": "0" * 64},
+            "evaluation.extractor.path: there is no nowhere.pt",
+        ),
+    ],
+)
+def test_weights_that_are_missing_are_named_before_anything_is_made_and_so_are_data_without_images(
+    extractor: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        check_surroundings(params(extractor))
+    raw = YAML(typ="safe").load(ROOT / "presets" / "smoke.yaml")
+    raw["evaluation"]["extractor"] = extractor
+    with pytest.raises(BadInput, match=f"'{extractor['kind']}' is not allowed: data.kind gaussian has no images"):
+        parse(raw)
 
 
 def test_any_torchscript_file_gives_features_and_another_digest_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
