@@ -37,8 +37,14 @@ class ImageSettings(DataSettings):
         return self
 
     def found(self, usual: Sequence[str], what: str) -> Path:
-        """Where the files are: at `root`, else at a usual place. Raises BadInput, which says `what` is to be fetched."""
-        return place([self.root] if self.root else usual, "root", what)
+        """Where the files are: at `root` or there under a usual name, else at a usual place.
+
+        Raises BadInput, which says `what` is to be fetched.
+        """
+        if self.root is None:
+            return place(usual, "root", what)
+        root = place([self.root], "root", what)
+        return next((path for name in usual if (path := root / name).exists() and not Path(name).is_absolute()), root)
 
 
 def place(usual: Sequence[str], key: str, what: str) -> Path:

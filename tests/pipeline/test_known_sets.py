@@ -68,12 +68,16 @@ def is_whole(source, parts):
 
 
 @pytest.mark.parametrize("form", ["python", "binary"])
-def test_cifar10_is_the_same_unpacked_within_a_folder_and_in_a_tar_gz(tmp_path, form):
+def test_cifar10_is_the_same_unpacked_within_a_folder_in_a_tar_gz_and_in_a_folder_with_that(tmp_path, form):
     parts = cifar_parts()
     files = files_of(parts, form)
     unpacked(tmp_path / "flat", files)
     unpacked(tmp_path / "outer" / FOLDERS[form], files)
-    for root in (tmp_path / "flat", tmp_path / "outer", tarred(tmp_path / "set.tar.gz", files, FOLDERS[form])):
+    tarred(tmp_path / "set.tar.gz", files, FOLDERS[form])
+    (tmp_path / "fetched").mkdir()
+    tarred(tmp_path / "fetched" / f"cifar-10-{form}.tar.gz", files, FOLDERS[form])
+    for root in ("flat", "outer", "set.tar.gz", "fetched"):
+        root = tmp_path / root
         assert is_whole(read_cifar(root), parts)
 
 
