@@ -286,16 +286,15 @@ def test_without_a_reference_an_arm_is_held_against_its_own_generation_1_alone(p
 
 
 def test_the_answer_says_of_each_arm_where_its_interval_comes_from(params):
-    results = table(standard=[RISING, 2 * RISING, RISING], sims=[FLAT[:20]], real=[FLAT, FLAT, FLAT])
-    said = headline(params, results, mad(params, results), pd.DataFrame())[-1]
-    assert said.startswith(
+    def said(**curves: list[np.ndarray]) -> str:
+        results = table(**curves)
+        return headline(params, results, mad(params, results), pd.DataFrame())[-1]
+
+    assert said(standard=[RISING, 2 * RISING, RISING], sims=[FLAT[:20]], real=[FLAT, FLAT, FLAT]).startswith(
         "In brackets: 95 % intervals, by the bootstrap over 3 seeds, and rough with so few; for sims, of one seed only:"
         " the 10th to the 90th percentile of the last 5 generations"
     )
-    several = table(standard=[RISING] * 12, sims=[FLAT] * 10, real=[FLAT])
-    said = headline(params, several, mad(params, several), pd.DataFrame())[-1]
-    assert "by the bootstrap over 10 to 12 seeds." in said
-    single = table(standard=[RISING], sims=[FLAT[:20]], real=[FLAT])
-    said = headline(params, single, mad(params, single), pd.DataFrame())[-1]
-    assert "One seed only" in said
-    assert "of the last 5 to 10 generations" in said
+    assert "by the bootstrap over 10 to 12 seeds." in said(standard=[RISING] * 12, sims=[FLAT] * 10, real=[FLAT])
+    single = said(standard=[RISING], sims=[FLAT[:20]], real=[FLAT])
+    assert "One seed only" in single
+    assert "of the last 5 to 10 generations" in single
