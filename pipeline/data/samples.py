@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.experiment.seeds import derive
+
 Array = NDArray[np.generic]
 """float32 points [N, D], or uint8 images [N, C, H, W]."""
 Labels = NDArray[np.int64]
@@ -90,6 +92,13 @@ class Pool:
             if labels is not None:
                 labels[here] = source.classes[inside]
         return Labelled(values, labels)
+
+
+def some(values: NDArray[Any], at_most: int) -> NDArray[Any]:
+    """At most so many of values [N, ...], which may be a memory map, drawn the same way every time; all of them as they are."""
+    if len(values) <= at_most:
+        return values
+    return values[np.sort(np.random.default_rng(derive(0, "some")).permutation(len(values))[:at_most])]
 
 
 def joined(parts: Sequence[Labelled | Pool]) -> Pool:

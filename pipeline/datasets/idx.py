@@ -7,7 +7,7 @@ from pipeline.images.reading import kept, of_arrays
 from pipeline.images.settings import ImageSettings
 from pipeline.images.splitting import split
 
-USUAL = ("/usr/share/datasets/fashion-mnist",)
+USUAL = "fashion-mnist", "/usr/share/datasets/fashion-mnist"
 WHAT = (
     "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz"
     " (Fashion-MNIST: Debian's package dataset-fashion-mnist, which make system installs)"
@@ -17,7 +17,7 @@ WHAT = (
 class Settings(ImageSettings):
     """IDX files in the folder `root`, gzipped or plain: MNIST's or Fashion-MNIST's four. The t10k images are to report by.
 
-    Without `root`, Fashion-MNIST where Debian's package puts it.
+    Without `root`, the folder `fashion-mnist` here or where SELF_CONSUMING_DATA says, or where Debian's package puts it.
     """
 
     has_labels = True

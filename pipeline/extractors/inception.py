@@ -73,7 +73,7 @@ class Inception(Extractor):
         if not isinstance(source, Finite) or source.training.values.dtype != np.uint8:
             raise BadInput("evaluation.extractor: inception is not allowed: it needs images")
         self.finite = source
-        self.compares_with_training = settings.reference == "training"
+        self.compares_with_training = settings.reference != "reference"
 
     @cached_property
     def network(self) -> torch.nn.Module:
@@ -128,7 +128,7 @@ class Inception(Extractor):
 
     @property
     def _part(self) -> Labelled:
-        """The images that are compared with; where statistics are given, those to report by stand in for single ones."""
+        """The images that are compared with; statistics are taken for those of the training images, which EDM's are."""
         return self.finite.training if self.compares_with_training else self.finite.reference
 
     def _features_of(

@@ -28,7 +28,7 @@ def choose(
         candidates: the guidances.
         draw: (guidance, n) -> n samples of a stream that nothing is reported by.
 
-    Returns guidance, selection_fid (its distance) and selection_n (the real samples it was judged by). A guidance whose
+    Returns guidance, selection_fid (its distance) and n_selection (the real samples it was judged by). A guidance whose
     trajectories diverge is infinitely far. Raises FloatingPointError where all are.
     """
     layout, n = Layout(params.experiment), params.evaluation.selection_n or SELECTION_SAMPLES
@@ -50,4 +50,4 @@ def choose(
     best = min(candidates, key=lambda w: distances[w])
     if distances[best] == math.inf:
         raise FloatingPointError(f"the guided trajectories diverged with every one of the candidates {candidates}")
-    return {"guidance": best, "selection_fid": distances[best], "selection_n": len(held_out)}
+    return {"guidance": best, "selection_fid": distances[best], "n_selection": len(held_out)}

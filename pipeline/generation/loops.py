@@ -72,6 +72,11 @@ def constant_share(sources: Sources) -> Pool:
     return joined([sources.real[kept], pool[sources.rng.choice(len(pool), count, replace=False)]])
 
 
+def accumulate(sources: Sources) -> Pool:
+    """The fixed real set and the samples of all earlier generations (Gerstgrasser et al., arXiv 2404.01413)."""
+    return augmentation(sources)
+
+
 def real_only(sources: Sources) -> Pool:
     """The real set alone: the control, whose generations differ in nothing but their random numbers."""
     return sources.real
@@ -80,7 +85,7 @@ def real_only(sources: Sources) -> Pool:
 LOOPS["augmentation"] = Loop(augmentation)
 LOOPS["synthetic"] = Loop(synthetic)
 LOOPS["fresh"] = Loop(fresh, fresh=True)
-LOOPS["accumulate"] = Loop(augmentation, memory=None)  # Gerstgrasser et al., arXiv 2404.01413
+LOOPS["accumulate"] = Loop(accumulate, memory=None)
 LOOPS["accumulate-subsample"] = Loop(subsample, memory=None)
 LOOPS["constant-share"] = Loop(constant_share, share=True)
 LOOPS["real"] = Loop(real_only)

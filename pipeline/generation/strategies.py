@@ -14,7 +14,7 @@ class Strategy:
     """Steps in order, and what they need.
 
     Attributes:
-        steps: names in `pipeline.generation.steps.STEPS`.
+        steps: names in `pipeline.experiment.kinds.STEPS`.
         guidance: the arm has a `guidance`, the w of its formula.
         auxiliary: a second model is fine-tuned on the base's own samples, with the budget `auxiliary`.
         guide: a second model is trained beside the base, with the arm's `guide`.

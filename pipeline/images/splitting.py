@@ -1,6 +1,7 @@
 """Which images are trained on, which are to choose by, and which are to report by."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.finite import SPLIT_SEED, Finite
 from pipeline.data.samples import Labelled
@@ -11,7 +12,9 @@ def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: in
     """A fixed split: `n_real` to train on, and what is left to choose and to report by.
 
     A set with test images of its own reports by these. What is held out to choose by then comes from the training images that
-    are left, or, where they are too few, from the test images. Raises BadInput for fewer images than asked for.
+    are left, or, where they are too few, from the test images. What is drawn stays in the files' order, which often is that of
+    the classes: whoever looks at some of a part draws them (`pipeline.data.samples.some`). Raises BadInput for fewer images
+    than asked for.
     """
     if test is None:
         if len(training) < n_real + n_held_out + 2:
@@ -23,14 +26,18 @@ def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: in
         return Finite.split(training, n_real, n_held_out)
     if len(training) < n_real:
         raise BadInput(f"data.n_real: {n_real} is not allowed: {what} has {len(training)} training images")
-    order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(training))
     if len(test) < 2:
         raise BadInput(f"data: {what} has {len(test)} test images: 2 are the least to report by")
-    left = training[np.sort(order[n_real:])]
+    order = _drawn(len(training), SPLIT_SEED)
     part = training[np.sort(order[:n_real])]
-    if len(left) >= n_held_out:
-        return Finite.of_parts(part, left[np.arange(n_held_out)], test)
+    if len(training) - n_real >= n_held_out:
+        return Finite.of_parts(part, training[np.sort(order[n_real : n_real + n_held_out])], test)
     if len(test) < n_held_out + 2:
         raise BadInput(f"evaluation.selection: {n_held_out} is not allowed: {what} has {len(test)} test images")
-    chosen = np.random.Generator(np.random.Philox(key=SPLIT_SEED + 1)).permutation(len(test))
+    chosen = _drawn(len(test), SPLIT_SEED + 1)
     return Finite.of_parts(part, test[np.sort(chosen[:n_held_out])], test[np.sort(chosen[n_held_out:])])
+
+
+def _drawn(n: int, seed: int) -> NDArray[np.int64]:
+    """The places from 0 to n in a random order that is always the same."""
+    return np.random.Generator(np.random.Philox(key=seed)).permutation(n)

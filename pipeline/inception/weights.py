@@ -78,7 +78,9 @@ def load(path: Path) -> Inception:
 
 
 def save_half(path: Path, half: Path) -> None:
-    """Write the weights rounded to float16 as safetensors: half the size, for machines that are hard to reach."""
+    """Write the weights rounded to float16 as safetensors, for machines that are hard to reach. Raises BadInput."""
+    if half.suffix != ".safetensors":
+        raise BadInput(f"--half: {str(half)!r} is not allowed: a name that ends in .safetensors")
     save_file({name: value.half().contiguous() for name, value in load(path).state_dict().items()}, half)
 
 

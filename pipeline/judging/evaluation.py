@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array, Labels
+from pipeline.data.samples import Array, Labels, some
 from pipeline.data.truth import Points
 from pipeline.distance.extractor import Reference
 from pipeline.experiment.kinds import METRICS
@@ -16,7 +16,7 @@ from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Evaluation, kind_of
 from pipeline.experiment.seeds import derive
 from pipeline.judging.judged import Judged
-from pipeline.metrics.memorisation import memorisation
+from pipeline.metrics.memorisation import AT_MOST, memorisation
 from pipeline.storage.layout import Layout
 
 FLOOR_DRAWS = 20
@@ -92,7 +92,7 @@ class Judge:
         judged = real[drawn] if n < len(real) else real
         floors = self.metrics(judged)
         if "nearest_training_distance" in floors:
-            floors |= memorisation(reference, training)
+            floors |= memorisation(some(reference, AT_MOST), training)
         facts = {"floor": floors["fid"], "floor_n": len(judged), "n_reference": floors["n_reference"]}
         compared = {key: floors.pop(key) for key in COMPARED}
         return self.reference.extractor.facts() | facts | {"floors": floors} | compared

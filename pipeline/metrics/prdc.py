@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.samples import some
 from pipeline.distance.neighbours import squared_distances
 from pipeline.experiment.kinds import METRICS, Section
 from pipeline.judging.judged import Judged
@@ -49,9 +50,11 @@ def _squared_radii(points: NDArray[np.generic], k: int) -> Floats:
 def metric(judged: Judged, settings: Section) -> dict[str, float]:
     """Precision, recall, density and coverage of the first n_prdc features and n_prdc_reference of the reference.
 
-    AT_MOST at most, with n_neighbours for k; they are left out where there are no k neighbours.
+    AT_MOST at most, with n_neighbours for k. The reference's are drawn: a set may be in the order of its classes. The metrics
+    are left out where there are no k neighbours.
     """
-    fake, real = judged.features[:AT_MOST], judged.reference[:AT_MOST]
+    fake, known = judged.features[:AT_MOST], judged.truth is not None
+    real = judged.reference[:AT_MOST] if known else some(judged.reference, AT_MOST)
     if min(len(fake), len(real)) <= NEIGHBOURS:
         return {}
     return prdc(fake, real) | {"n_prdc": len(fake), "n_prdc_reference": len(real), "n_neighbours": NEIGHBOURS}

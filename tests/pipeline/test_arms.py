@@ -83,7 +83,7 @@ def test_without_guidance_remedies_are_the_base_to_the_byte(make: Make, strategy
 def test_guidance_auto_is_chosen_by_held_out_real_data_and_recorded(make: Make) -> None:
     params = make(1, strategy="sims", guidance="auto", candidates=[0.0, 8.0])
     assert metrics(1)["guidance"] == 0.0  # eight is far too much
-    assert metrics(1)["selection_n"] == 300
+    assert metrics(1)["n_selection"] == 300
     held_out = read_array(Layout("smoke").held_out(0))
     assert not set(held_out[:, 0]) & set(read_array(Layout("smoke").real(0))[:, 0])
     assert str(Layout("smoke").held_out(0)) in recipe(params, Chain("arm", 0), 1)

@@ -213,3 +213,11 @@ def test_root_and_test_are_looked_for_in_the_folder_that_the_environment_names(t
     assert len(images(settings).reference) == 5
     in_folder(tmp_path / "set", pictures(9))
     assert settings.files[0] == "set"
+
+
+def test_what_is_chosen_by_has_all_classes_of_files_that_are_in_the_order_of_their_classes(tmp_path):
+    in_zip(tmp_path / "train.zip", pictures(400), np.arange(400) // 40)
+    in_zip(tmp_path / "test.zip", pictures(20, seed=1), np.arange(20) // 2)
+    source = read(tmp_path / "train.zip", 200, 100, test=str(tmp_path / "test.zip"), labels=True)
+    assert np.bincount(source.selection.labels, minlength=10).min() >= 4
+    assert source.reference.labels.tolist() == sorted(source.reference.labels.tolist())

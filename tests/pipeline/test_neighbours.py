@@ -5,8 +5,10 @@ from prdc import compute_prdc
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from pipeline.distance.neighbours import squared_distances
+from pipeline.experiment.kinds import Section
+from pipeline.judging.judged import Judged
 from pipeline.metrics.memorisation import nearest_distance
-from pipeline.metrics.prdc import prdc
+from pipeline.metrics.prdc import metric, prdc
 
 
 def two_sets(size: int, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -69,3 +71,13 @@ def test_the_nearest_distance_of_points_on_a_line_is_the_gap():
     training = np.array([[0.0, 0.0], [10.0, 0.0]])
     assert nearest_distance(np.array([[1.0, 0.0], [7.0, 4.0]]), training) == pytest.approx((1 + 5) / 2)
     assert nearest_distance(training[[1, 1, 0]], training) == 0
+
+
+def test_a_reference_in_the_order_of_its_classes_is_looked_at_in_all_of_them():
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(3000, 4)) + 100 * (np.arange(3000) // 300)[:, None]
+    samples = rng.normal(size=(1000, 4)) + 100 * rng.integers(0, 10, 1000)[:, None]
+    judged = Judged(samples, samples, reference, (np.zeros(4), np.eye(4)), None, None, None)
+    found = metric(judged, Section())
+    assert (found["n_prdc"], found["n_prdc_reference"]) == (1000, 1000)
+    assert min(found["precision"], found["recall"], found["coverage"]) > 0.8

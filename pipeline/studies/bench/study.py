@@ -45,7 +45,7 @@ class StudyFile(Section):
     """`studies/NAME/params.yaml`.
 
     Attributes:
-        kind: the study's function, a name in `pipeline.studies.kind.KINDS`.
+        kind: the study's function, a name in `pipeline.experiment.kinds.STUDIES`.
         preset: the loop's preset that the study starts from: a name of `presets`, or a file that ends with .yaml.
         changes: values of it that are others here, by their dotted keys.
         axes: the values of each axis; a point is one of each, in this order.

@@ -16,7 +16,7 @@ COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8
 """Each with a contrast of at least 3.3 against white and against the page's dark background."""
 REACH = 100.0
 """A logarithmic axis first shows predictions up to so many times the largest of what was measured."""
-NO_METRICS = ("seed", "generation", "images_seen", "nfe", "selection_n")
+NO_METRICS = ("seed", "generation", "images_seen", "nfe", "n_selection")
 """Numeric columns that are no measurements of samples; no more are counts, n_*."""
 MANY = 10
 """Numbers of a list that have a chart each."""
