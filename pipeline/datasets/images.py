@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.data.finite import Finite
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import DATASETS
+from pipeline.images.arrays import labels_beside
 from pipeline.images.reading import kept, read
 from pipeline.images.settings import ImageSettings, place
 from pipeline.images.splitting import split
@@ -34,7 +35,9 @@ class Settings(ImageSettings):
     @property
     def files(self) -> list[str]:
         """What the images are read from."""
-        return [str(self.found((), WHAT)), *([str(self._test)] if self._test else [])]
+        given = [self.found((), WHAT), *([self._test] if self._test else [])]
+        beside = [labels_beside(path) for path in given if path.suffix.lower() == ".npy"]
+        return [str(path) for path in (*given, *(path for path in beside if path.exists()))]
 
     @property
     def _test(self) -> Path | None:
@@ -45,12 +48,13 @@ class Settings(ImageSettings):
 def images(data: Settings, n_held_out: int = 0) -> Finite:
     """`n_real` of the images to train on, the others (or those of `test`) to choose and to report by."""
     root = data.found((), WHAT)
-    training = read(root, data)
-    test = None if data._test is None else read(data._test, data)
+    training, classes = read(root, data)
+    test = None if data._test is None else read(data._test, data, classes)[0]
     for part, path in ((training, root), (test, data._test)):
         if data.labels and part is not None and part.labels is None:
             raise BadInput(
-                f"data.labels: true is not allowed: {path} has no labels (class folders, or a dataset.json with labels)"
+                f"data.labels: true is not allowed: {path} has no labels (class folders, a dataset.json with labels, an .npz"
+                " with labels, or NAME-labels.npy beside NAME.npy)"
             )
     if test is not None and test.values.shape[1:] != training.values.shape[1:]:
         raise BadInput(f"data.test: images are {list(test.values.shape[1:])}, those of root {list(training.values.shape[1:])}")

@@ -42,7 +42,7 @@ def exit_code(run: Callable[[], int | None]) -> int:
     try:
         return run() or 0
     except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {str(error).replace(chr(10), ' ')}", file=sys.stderr)  # names of files may have any character
         return 2
     except RunFailed as error:
         print(f"failed: {error}", file=sys.stderr)

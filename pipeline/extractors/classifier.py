@@ -50,7 +50,7 @@ class Classes(nn.Module):
 class Network(Classes):
     """For images of a few pixels: two convolutions and 64 features."""
 
-    def __init__(self, channels: int, side: int, classes: int) -> None:
+    def __init__(self, channels: int, sides: list[int], classes: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, 32, 3, padding=1),
@@ -59,7 +59,7 @@ class Network(Classes):
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(64 * (side // 2) ** 2, FEATURES),
+            nn.Linear(64 * (sides[0] // 2) * (sides[1] // 2), FEATURES),
             nn.ReLU(),
         )
         self.head = nn.Linear(FEATURES, classes)
@@ -102,7 +102,7 @@ class Classifier(Extractor):
             _, channels, *sides = source.training.values.shape
             classes = int(source.training.classes.max()) + 1
             self.is_small = min(sides) < SMALL
-            self.network: Classes = Network(channels, sides[0], classes) if self.is_small else Larger(channels, classes)
+            self.network: Classes = Network(channels, sides, classes) if self.is_small else Larger(channels, classes)
 
     def fit(self, folder: Path) -> None:
         """Train it and write its weights."""

@@ -56,7 +56,7 @@ def mix(params: Params, real: Labels, seed: int) -> Mix:
     counts = np.bincount(real).astype(np.float64)
     if params.labels == "real":
         return Mix(counts, seed)
-    shares = np.ones(len(counts)) if params.labels == "uniform" else np.array(params.labels, dtype=np.float64)
+    shares = (counts > 0).astype(np.float64) if params.labels == "uniform" else np.array(params.labels, dtype=np.float64)
     if len(shares) != len(counts):
         raise BadInput(f"labels: {len(shares)} shares are not allowed: the data set has {len(counts)} classes")
     return Mix(shares, seed)

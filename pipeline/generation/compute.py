@@ -12,7 +12,7 @@ from models.diffusion.arithmetic import Arithmetic
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser, labelled
 from models.diffusion.latents import latents
-from pipeline.experiment.errors import BadInput
+from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.experiment.kinds import NETWORKS, SAMPLERS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Training, kind_of
@@ -27,7 +27,10 @@ def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int, classes: i
     kind, told = kind_of(params.network), (classes,) if classes else ()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = NETWORKS[kind](shape, params.network, *told)
+        try:
+            network = NETWORKS[kind](shape, params.network, *told)
+        except ValueError as error:  # it does not fit the samples
+            raise BadInput(in_a_line(error)) from None
     if not isinstance(network, nn.Module):
         raise BadInput(f"network.kind {kind} gives {type(network).__name__} instead of a torch module")
     return Denoiser(network, params.noise.sigma_data, Arithmetic(params.engine.precision, params.engine.compile))

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.data.arrays import mapped
 from pipeline.data.samples import Array, Labels
 from pipeline.experiment.errors import BadInput, RunFailed, in_a_line
+from pipeline.images.settings import MOST_CLASSES
 
 IMAGES = "images", "arr_0", "x", "data"
 LABELS = "labels", "y"
@@ -16,8 +17,13 @@ LABELS = "labels", "y"
 
 def read_npy(path: Path) -> tuple[Array, Labels | None]:
     """Images [N, C, H, W] as a memory map, and their labels, where there are any."""
-    labels = path.with_name(f"{path.stem}-labels.npy")
+    labels = labels_beside(path)
     return _as_images(_mapped(path), path), _as_labels(_mapped(labels), labels) if labels.exists() else None
+
+
+def labels_beside(path: Path) -> Path:
+    """Where the labels of NAME.npy lie."""
+    return path.with_name(f"{path.stem}-labels.npy")
 
 
 def read_npz(path: Path) -> tuple[Array, Labels | None]:
@@ -70,14 +76,17 @@ def _as_labels(values: Array, path: Path) -> Labels:
     """[N] of [N] or [N, 1]. Raises BadInput for what are no class numbers."""
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.ndim != 1 or values.dtype.kind not in "iu" or (len(values) and int(values.min()) < 0):
+    if values.ndim != 1 or values.dtype.kind not in "iu":
         raise BadInput(f"data: the labels in {path} are {values.dtype} {list(values.shape)}: whole numbers from 0, [N]")
+    if len(values) and not 0 <= int(values.min()) <= int(values.max()) < MOST_CLASSES:
+        said = f"from {values.min()} to {values.max()}: class numbers are from 0 to {MOST_CLASSES - 1}"
+        raise BadInput(f"data: the labels in {path} are {said}")
     return np.array(values, dtype=np.int64)
 
 
 def _as_images(values: Array, path: Path) -> Array:
     """[N, C, H, W], without a copy."""
-    if values.dtype != np.uint8 or values.ndim not in (3, 4) or not len(values):
+    if values.dtype != np.uint8 or values.ndim not in (3, 4) or not values.size:
         raise BadInput(f"data: {path} has {values.dtype} {list(values.shape)}: uint8 [N, H, W], [N, H, W, C] or [N, C, H, W]")
     if values.ndim == 3:
         return values[:, None]

@@ -1,19 +1,22 @@
 """CIFAR-10 in its published forms: the python version, the binary version, or a tar.gz of either."""
 
+import gzip
 import io
 import pickle
 import tarfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.samples import Array, Labels
 from pipeline.experiment.errors import BadInput, in_a_line
+from pipeline.images.archive import stays_within
 
+GZIP = b"\x1f\x8b"
 ROW = 1 + 3 * 32 * 32
 """Bytes of an image in the binary version: its label, then the planes of red, green and blue."""
 FORMS = {
@@ -55,8 +58,8 @@ def read(root: Path) -> tuple[tuple[Array, Labels], tuple[Array, Labels]]:
     """Training and test images uint8 [N, 3, 32, 32] with labels [N]. Raises BadInput."""
     content = _tarred(root) if root.is_file() else _unpacked(root)
     for form, (training, test) in FORMS.items():
-        if all(content(name) is not None for name in (training[0], test[0])):
-            lacking = [name for name in (*training, *test) if content(name) is None]
+        lacking = [name for name in (*training, *test) if content(name) is None]
+        if len(lacking) < len(training) + len(test):
             if lacking:
                 raise BadInput(f"data.root: {root} has no {lacking[0]}: {WHAT}")
             decode = _from_pickle if form == "python" else _from_rows
@@ -101,21 +104,38 @@ def _unpacked(root: Path) -> Callable[[str], bytes | None]:
     folders = [root, *(root / name for name in ("cifar-10-batches-py", "cifar-10-batches-bin"))]
 
     def content(name: str) -> bytes | None:
-        return next(((folder / name).read_bytes() for folder in folders if (folder / name).is_file()), None)
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if path is None:
+            return None
+        stays_within(path, root)
+        return path.read_bytes()
 
     return content
 
 
 def _tarred(root: Path) -> Callable[[str], bytes | None]:
-    """The batches of a tar, read without unpacking it, and so wherever its paths point."""
+    """The batches of a tar, read without unpacking it, to its end, where gzip's checksum is."""
     wanted = {name for form in FORMS.values() for names in form for name in names}
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(root) as archive:
-            for member in archive:
-                name = member.name.rpartition("/")[2]
-                if name in wanted and member.isfile() and (file := archive.extractfile(member)):
-                    found[name] = file.read()
+        with _unzipped(root) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
+                for member in archive:
+                    path = PurePosixPath(member.name)
+                    if path.name not in wanted:
+                        continue
+                    if path.is_absolute() or ".." in path.parts or not member.isfile():
+                        raise BadInput(f"data.root: {member.name} in {root} is a link, or leaves it: its files must lie within")
+                    found[path.name] = (archive.extractfile(member) or io.BytesIO()).read()
+            while stream.read(1 << 20):
+                pass
     except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise BadInput(f"data.root: {root} is no readable tar.gz: {in_a_line(error)}") from None
     return found.get
+
+
+def _unzipped(path: Path) -> IO[bytes]:
+    """A tar, gzipped or not."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP
+    return cast(IO[bytes], gzip.open(path, "rb")) if zipped else path.open("rb")

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.data.samples import Array, Labels
 from pipeline.experiment.errors import BadInput, in_a_line
+from pipeline.images.archive import stays_within
 
 PARTS = {"training": "train", "test": "t10k"}
 UINT8 = 8
@@ -29,6 +30,7 @@ def _array(root: Path, name: str, rank: int, what: str) -> tuple[Array, Path]:
     path = next((place for each in usual for place in (root / f"{each}.gz", root / each) if place.is_file()), None)
     if path is None:
         raise BadInput(f"data.root: {root} has no {name}.gz: {what}")
+    stays_within(path, root)
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.images.settings import ImageSettings
@@ -38,6 +38,8 @@ def opened(content: bytes, name: str) -> Image.Image:
     try:
         image = Image.open(BytesIO(content))
         image.load()
+    except UnidentifiedImageError:
+        raise BadInput(f"data: {name} is no readable image") from None
     except Exception as error:  # decoders fail in any way
         raise BadInput(f"data: {name} is no readable image: {in_a_line(error)}") from None
     return image
@@ -47,9 +49,11 @@ def pixels(image: Image.Image, wanted: Wanted, name: str) -> NDArray[np.uint8]:
     """uint8 [C, H, W]. Raises BadInput for an image that cannot be what is wanted."""
     mode = wanted.mode or ("L" if image.mode in GREY else "RGB" if image.mode in COLOUR else None)
     if mode is None or image.mode.startswith(("I", "F")):
-        raise BadInput(f"data: {name} has pixels of kind {image.mode}, which are not of 8 bits: convert it first")
-    if image.mode != mode:
-        image = image.convert(mode)
+        raise BadInput(f"data: {name} has pixels of kind {image.mode}: convert it to 8 bits of grey or RGB first")
+    try:
+        image = image if image.mode == mode else image.convert(mode)
+    except ValueError as error:
+        raise BadInput(f"data: {name} has pixels of kind {image.mode}: {in_a_line(error)}") from None
     if wanted.size is not None:
         image = _sized(image, wanted.size, wanted.crop, name)
     values = np.asarray(image, dtype=np.uint8)

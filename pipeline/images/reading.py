@@ -1,6 +1,6 @@
 """A set of images as it is read: lazily, of the wanted size and channels, with labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,15 @@ from pipeline.images.pixels import Wanted, opened, pixels
 from pipeline.images.settings import ImageSettings
 
 
-def read(path: Path, settings: ImageSettings) -> Labelled:
-    """The images of a folder, a zip, an .npy or an .npz. Raises BadInput."""
-    if path.suffix in (".npy", ".npz") and path.is_file():
-        values, labels = read_npy(path) if path.suffix == ".npy" else read_npz(path)
-        return of_arrays(values, labels, settings, str(path))
+def read(path: Path, settings: ImageSettings, known: Sequence[str] | None = None) -> tuple[Labelled, list[str] | None]:
+    """The images of a folder, a zip, an .npy or an .npz, and the names of the classes' folders, where these give the labels.
+
+    They are numbered as `known` has them. Labels are looked for where they are asked for. Raises BadInput.
+    """
+    asked = settings.has_labels or settings.classes is not None
+    if path.suffix.lower() in (".npy", ".npz") and path.is_file():
+        values, labels = read_npy(path) if path.suffix.lower() == ".npy" else read_npz(path)
+        return of_arrays(values, labels if asked else None, settings, str(path)), None
     archive, wanted = Archive(path), Wanted.of(settings)
     first = pixels(opened(archive.read(archive.names[0]), archive.names[0]), wanted, archive.names[0])
 
@@ -31,9 +35,8 @@ def read(path: Path, settings: ImageSettings) -> Labelled:
             raise BadInput(_mixed(name, given.shape, archive.names[0], first.shape))
         return given
 
-    return Labelled(
-        lazy(lambda places: _stacked(image, places, first.shape), len(archive.names), first.shape), archive.labels()
-    )
+    labels, folders = archive.labels(known) if asked else (None, None)
+    return Labelled(lazy(lambda places: _stacked(image, places, first.shape), len(archive.names), first.shape), labels), folders
 
 
 def of_arrays(values: Array, labels: Labels | None, settings: ImageSettings, what: str) -> Labelled:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,10 @@ from pipeline.experiment.sections import DataSettings
 
 ROOT = "SELF_CONSUMING_DATA"
 """The environment variable with a folder of data sets: `root` is looked for in it, too."""
+
+
+MOST_CLASSES = 100_000
+"""Labels are class numbers: more than so many is a mistake."""
 
 
 class ImageSettings(DataSettings):
@@ -44,16 +49,21 @@ class ImageSettings(DataSettings):
         if self.root is None:
             return place(usual, "root", what)
         root = place([self.root], "root", what)
+        if Path.cwd().is_relative_to(root.resolve()):
+            raise BadInput(f"data.root: {self.root!r} is not allowed: it holds the project, and what is made in it")
         return next((path for name in usual if (path := root / name).exists() and not Path(name).is_absolute()), root)
 
 
 def place(usual: Sequence[str], key: str, what: str) -> Path:
     """The first of some files or folders that is there. Raises BadInput, which says `what` is to be fetched."""
-    given = [Path(path) for path in usual]
+    given = [Path(path).expanduser() for path in usual]
+    if any("${" in path for path in usual):
+        raise BadInput(f"data.{key}: {usual[0]!r} is not allowed: DVC takes ${{ for the name of a variable")
     home = os.environ.get(ROOT)
     places = [*given, *(Path(home) / path for path in given if home and not path.is_absolute())]
     for path in places:
-        if path.exists():
-            return path
+        with suppress(OSError):  # a name that is too long
+            if path.exists():
+                return path
     looked = " or ".join(map(str, places))
     raise BadInput(f"data.{key}: there is no {looked}: {what}; {key} or {ROOT} says where it lies")

@@ -26,6 +26,8 @@ def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: in
         return Finite.split(training, n_real, n_held_out)
     if len(training) < n_real:
         raise BadInput(f"data.n_real: {n_real} is not allowed: {what} has {len(training)} training images")
+    if training.labels is not None and test.labels is not None and test.labels.max() > training.labels.max():
+        raise BadInput(f"data: {what}: test images have class {test.labels.max()}, which there is none of to train on")
     if len(test) < 2:
         raise BadInput(f"data: {what} has {len(test)} test images: 2 are the least to report by")
     order = _drawn(len(training), SPLIT_SEED)

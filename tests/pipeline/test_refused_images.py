@@ -132,7 +132,7 @@ def test_mixed_sizes_and_channels_are_refused_with_what_makes_them_alike(tmp_pat
     (root / "wide.png").write_bytes(encoded(pictures(1, GREY)[0]))
     refused(r"data: wide\.png is grey, 00000\.png is RGB: channels: grey or rgb makes them alike", root, 11)
     (root / "wide.png").write_bytes(encoded(np.zeros((1, 8, 8), np.uint16)))
-    refused(r"data: wide\.png has pixels of kind I;16, which are not of 8 bits", root, 11)
+    refused(r"data: wide\.png has pixels of kind I;16: convert it to 8 bits of grey or RGB first", root, 11)
 
 
 def test_test_images_of_another_shape_are_refused(tmp_path):
@@ -147,9 +147,7 @@ def test_labels_that_are_asked_for_must_be_there(tmp_path):
     flat, half = in_folder(tmp_path / "flat", pictures(12)), in_folder(tmp_path / "half", pictures(12), ["a", "."])
     zipped = in_zip(tmp_path / "set.zip", pictures(12))
     for root in (flat, half, zipped):
-        refused(
-            rf"data\.labels: true is not allowed: {root} has no labels \(class folders, or a dataset\.json", root, labels=True
-        )
+        refused(rf"data\.labels: true is not allowed: {root} has no labels \(class folders, a dataset\.json", root, labels=True)
         refused(rf"data\.classes: \[1\] is not allowed: {root} has no labels", root, classes=[1])
     labelled = in_folder(tmp_path / "labelled", pictures(12), ["a", "b"])
     refused(rf"data\.labels: true is not allowed: {flat} has no labels", labelled, labels=True, test=str(flat))
@@ -165,25 +163,42 @@ def test_label_lists_that_do_not_fit_are_refused(tmp_path):
         ([[name, True] for name in names], r"label True of 00000\.png is no class number"),
         ([[name, [0.5, 0.5]] for name in names], r"label \[0\.5, 0\.5\] of 00000\.png is no class number"),
         ([*([name, 0] for name in names), ["../x.png", 0]], r"\.\./x\.png leaves .*set: its files must lie within"),
+        ([[name, 10**12] for name in names], r"label 1000000000000 of 00000\.png is no class number, from 0 to 99999"),
         ([names], r"dataset\.json in .* is not as it should be: "),
         (5, r"dataset\.json in .* is not as it should be: "),
     ):
         path.write_text(json.dumps({"labels": labels}))
-        refused(said, path.parent)
+        refused(said, path.parent, labels=True)
     for content in (b"{", b"[]", b"\xff", b"[" * 100000):
         path.write_bytes(content)
-        refused(r"dataset\.json in .* is not as it should be: ", path.parent)
+        refused(r"dataset\.json in .* is not as it should be: ", path.parent, labels=True)
     np.save(tmp_path / "set.npy", pictures(12))
     for given, said in (
         (np.arange(11), r"set\.npy has 12 images and 11 labels"),
-        (np.arange(12) - 1, r"the labels in .*set-labels\.npy are int64 \[12\]: whole numbers from 0, \[N\]"),
+        (np.arange(12) - 1, r"the labels in .*set-labels\.npy are from -1 to 10: class numbers are from 0 to 99999"),
+        (np.arange(12) + 2**40, r"the labels in .*set-labels\.npy are from 1099511627776 to 1099511627787: class numbers"),
         (np.arange(12) / 2, r"are float64 \[12\]: whole numbers"),
         (np.eye(12, dtype=np.int64), r"are int64 \[12, 12\]: whole numbers"),
     ):
         np.save(tmp_path / "set-labels.npy", given)
-        refused(said, tmp_path / "set.npy")
+        refused(said, tmp_path / "set.npy", labels=True)
         np.savez(tmp_path / "set.npz", images=pictures(12), labels=given)
-        refused(said.replace(r"\.npy", r"\.npz").replace("-labels", ""), tmp_path / "set.npz")
+        refused(said.replace(r"\.npy", r"\.npz").replace("-labels", ""), tmp_path / "set.npz", labels=True)
+
+
+def test_labels_that_nobody_asks_for_are_not_looked_at(tmp_path):
+    path = in_folder(tmp_path / "set", pictures(12)) / "dataset.json"
+    path.write_text("{")
+    assert read(path.parent).training.labels is None
+
+
+def test_classes_of_test_images_that_there_are_none_of_to_train_on_are_refused(tmp_path):
+    root = in_folder(tmp_path / "set", pictures(12), ["a", "b"])
+    test = in_folder(tmp_path / "test", pictures(12), ["b", "c"])
+    refused("test has a folder c, and so a class, that there is none of to train on", root, test=str(test), labels=True)
+    np.save(tmp_path / "test.npy", pictures(12))
+    np.save(tmp_path / "test-labels.npy", np.arange(12) % 3)
+    refused("test images have class 2, which there is none of", root, test=str(tmp_path / "test.npy"), labels=True)
 
 
 def test_fewer_images_than_asked_for_are_refused(tmp_path):
