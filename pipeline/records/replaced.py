@@ -3,11 +3,9 @@
 They are private names of the version that pyproject.toml pins.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +41,14 @@ def _unlocked(*_: Any, **__: Any) -> Iterator[None]:
 def _rewritten(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
     """In place of DVC's way of changing a lock file in its place, where a kill would cut it: `dvc repro` would refuse it.
 
-    A lock has no comments to be kept, and is read and written several times as fast without looking for any.
+    A lock has no comments to be kept, and is read several times as fast without looking for any.
     """
+    from dvc.utils.serialize import dumps_yaml
+
     file = Path(path)
     content = YAML(typ="safe").load(file) if file.exists() else {}
     yield content
-    yaml, text = YAML(typ="safe"), StringIO()
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(json.loads(json.dumps(content)), text)  # dicts of any kind as plain ones
-    write_text(file, text.getvalue())
+    write_text(file, dumps_yaml(content))
 
 
 class _Remembering:

@@ -39,6 +39,7 @@ def test_a_lock_is_written_whole_or_not_at_all(finished_copy, monkeypatch):
         "dvc.repo:lock_repo",
         "dvc.rwlock:RWLOCK_FILE",
         "dvc.rwlock:rwlock",
+        "dvc.utils.serialize:dumps_yaml",
         "dvc_data.hashfile.db:HashFileDB.check",
         "dvc_data.hashfile.tree:Tree.load",
         "mlflow.store.db.utils:MAX_RETRY_COUNT",
