@@ -37,26 +37,20 @@ def at_work(layout: Layout, chains: Iterable[Chain]) -> dict[Chain | Shared, Tol
 
 def sentence(said: Told) -> str:
     """How far a step is, in whole words: for a line."""
-    words = [f"{said.done:,} of {said.total:,} images"]
-    if said.images_per_second:
-        words.append(f"{rate(said.images_per_second)} images/s")
-    if said.loss is not None:
-        words.append(f"loss {said.loss:.4g}")
-    if said.seconds_left is not None:
-        words.append(f"left {clock(said.seconds_left)}")
+    words = [f"{said.done:,} of {said.total:,} images", *_known(said, "{} images/s", "loss {:.4g}", "left {}")]
     return f"{said.step} {said.share:.0%}: {', '.join(words)}"
 
 
 def cell(said: Told) -> str:
     """The same for a narrow column, without the step."""
-    words = [f"{said.share:.0%}"]
-    if said.images_per_second:
-        words.append(f"{rate(said.images_per_second)}/s")
-    if said.loss is not None:
-        words.append(f"loss {said.loss:.3g}")
-    if said.seconds_left is not None:
-        words.append(clock(said.seconds_left))
-    return " ".join(words)
+    return " ".join([f"{said.share:.0%}", *_known(said, "{}/s", "loss {:.3g}", "{}")])
+
+
+def _known(said: Told, pace: str, loss: str, left: str) -> list[str]:
+    """What is known of pace, loss and time left, in such words."""
+    words = [pace.format(rate(said.images_per_second))] if said.images_per_second else []
+    words += [loss.format(said.loss)] if said.loss is not None else []
+    return words + ([left.format(clock(said.seconds_left))] if said.seconds_left is not None else [])
 
 
 def rate(images_per_second: float) -> str:

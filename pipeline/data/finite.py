@@ -1,6 +1,7 @@
 """A finite set of real samples, of which some are trained on and others are to report by."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.samples import Labelled
 
@@ -35,5 +36,10 @@ class Finite:
             raise ValueError(
                 f"{len(samples.values)} samples are too few: {n_real} to train on{held_out} leave none to report by"
             )
-        order = np.random.Generator(np.random.Philox(key=SPLIT_SEED)).permutation(len(samples.values))
+        order = shuffled(len(samples.values))
         return cls(samples[order[:n_real]], samples[order[n_real:]], n_held_out)
+
+
+def shuffled(n: int, which: int = 0) -> NDArray[np.int64]:
+    """The places from 0 to n in a random order that is always the same; another one for each number."""
+    return np.random.Generator(np.random.Philox(key=SPLIT_SEED + which)).permutation(n)

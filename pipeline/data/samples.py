@@ -94,11 +94,14 @@ class Pool:
         return Labelled(values, labels)
 
 
+def some_places(n: int, at_most: int) -> NDArray[np.int64]:
+    """At most so many of the places from 0 to n, in their order, drawn the same way every time."""
+    return np.sort(np.random.default_rng(derive(0, "some")).permutation(n)[:at_most])
+
+
 def some(values: NDArray[Any], at_most: int) -> NDArray[Any]:
-    """At most so many of values [N, ...], which may be a memory map, drawn the same way every time; all of them as they are."""
-    if len(values) <= at_most:
-        return values
-    return values[np.sort(np.random.default_rng(derive(0, "some")).permutation(len(values))[:at_most])]
+    """At most so many of values [N, ...], which may be a memory map, drawn the same way; all of them as they are."""
+    return values if len(values) <= at_most else values[some_places(len(values), at_most)]
 
 
 def joined(parts: Sequence[Labelled | Pool]) -> Pool:

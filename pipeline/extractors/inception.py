@@ -13,15 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
-from pipeline.data.samples import Array, Labelled, Labels
+from pipeline.data.samples import Array, Labelled, Labels, some, some_places
 from pipeline.data.truth import Points
 from pipeline.distance.blocks import featured, in_blocks, in_float32
-from pipeline.distance.extractor import SEED, Extractor, Target
+from pipeline.distance.extractor import Extractor, Target
 from pipeline.distance.frechet import running_moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS, Count
 from pipeline.experiment.sections import ExtractorSettings
-from pipeline.experiment.seeds import derive
 from pipeline.inception.network import FEATURES
 from pipeline.inception.resizing import clean, coloured, legacy_tensorflow
 from pipeline.inception.weights import DIGEST, checked, found, load
@@ -84,7 +83,7 @@ class Inception(Extractor):
 
     def fit(self, folder: Path) -> None:
         """Compute what samples are compared with."""
-        part, places = self._part, _picked(len(self._part))
+        part, places = self._part, some_places(len(self._part), KEPT_FEATURES)
         if self.settings.reference in COMPUTED:
             kept, pixels = list[NDArray[np.float32]](), hashlib.sha256()
             mean, covariance, count = running_moments(self._features_of(part.values, places, kept, pixels))
@@ -116,7 +115,7 @@ class Inception(Extractor):
     def real_labels(self, reference: Labelled) -> Labels | None:
         """The classes of the images whose features are kept, which are not those to report by where it is `training`."""
         labels = self._part.labels
-        return None if labels is None else labels[_picked(len(labels))]
+        return None if labels is None else some(labels, KEPT_FEATURES)
 
     def target(self) -> Target | None:
         """The reference's moments."""
@@ -154,11 +153,6 @@ class Inception(Extractor):
             resized = legacy_tensorflow(torch.from_numpy(rgb).to(device))
         features: NDArray[np.float32] = self.network(resized).cpu().numpy()
         return features
-
-
-def _picked(n: int) -> NDArray[np.int64]:
-    """Which of n images have their features kept, the same whenever n is the same."""
-    return np.sort(np.random.default_rng(derive(SEED, "kept")).permutation(n)[:KEPT_FEATURES])
 
 
 def _statistics(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:

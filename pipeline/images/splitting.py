@@ -1,9 +1,8 @@
 """Which images are trained on, which are to choose by, and which are to report by."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.data.finite import SPLIT_SEED, Finite
+from pipeline.data.finite import Finite, shuffled
 from pipeline.data.samples import Labelled
 from pipeline.experiment.errors import BadInput
 
@@ -30,16 +29,11 @@ def split(training: Labelled, test: Labelled | None, n_real: int, n_held_out: in
         raise BadInput(f"data: {what}: test images have class {test.labels.max()}, which there is none of to train on")
     if len(test) < 2:
         raise BadInput(f"data: {what} has {len(test)} test images: 2 are the least to report by")
-    order = _drawn(len(training), SPLIT_SEED)
+    order = shuffled(len(training))
     part = training[np.sort(order[:n_real])]
     if len(training) - n_real >= n_held_out:
         return Finite.of_parts(part, training[np.sort(order[n_real : n_real + n_held_out])], test)
     if len(test) < n_held_out + 2:
         raise BadInput(f"evaluation.selection: {n_held_out} is not allowed: {what} has {len(test)} test images")
-    chosen = _drawn(len(test), SPLIT_SEED + 1)
+    chosen = shuffled(len(test), 1)
     return Finite.of_parts(part, test[np.sort(chosen[:n_held_out])], test[np.sort(chosen[n_held_out:])])
-
-
-def _drawn(n: int, seed: int) -> NDArray[np.int64]:
-    """The places from 0 to n in a random order that is always the same."""
-    return np.random.Generator(np.random.Philox(key=seed)).permutation(n)
