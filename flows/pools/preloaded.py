@@ -10,8 +10,6 @@ gc.disable()
 for sign in (signal.SIGINT, signal.SIGHUP):
     signal.signal(sign, signal.SIG_IGN)
 
-import torch._dynamo  # noqa: E402, F401  torch's optimizers import it at their first step
-
 import flows.chain_task  # noqa: E402, F401
 
 gc.freeze()  # what is there by now stays, and need not be looked through in every process

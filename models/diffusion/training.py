@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from models.diffusion.adam import Adam
+from models.diffusion.arithmetic import EXACT
 from models.diffusion.budget import Budget
+from models.diffusion.buffers import flatten
 from models.diffusion.denoiser import Denoiser
 from models.diffusion.examples import CHUNK_STEPS, Batch, Examples, SeedOf, batches, chunk_steps
 
 State = dict[str, Tensor]
-BETAS = (0.9, 0.99)
 
 
 class Checkpoint(Protocol):
@@ -81,26 +83,32 @@ class _Run:
         self.budget, self.device = budget, device
         self.model = deepcopy(denoiser).requires_grad_(True).ready(device).train()
         self.average = deepcopy(self.model).requires_grad_(False).eval()
-        self.weights: list[Tensor] = list(self.model.parameters())
-        self.averages: list[Tensor] = list(self.average.parameters())
-        self.optimizer = torch.optim.Adam(self.weights, lr=budget.learning_rate, betas=BETAS, fused=True)
+        self.weights, self.averages = flatten(self.model), flatten(self.average)
+        self.optimizer = Adam(self.weights)
+        self.regress = getattr(self.model.network, "regress", None) if denoiser.arithmetic == EXACT else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=denoiser.arithmetic.precision == "fp16")
         self.losses = torch.zeros(CHUNK_STEPS, device=device)
 
     def step(self, number: int, batch: Batch, seed: int) -> None:
         """One step of the optimizer and of the average; what the network draws in it follows from the seed."""
-        self.optimizer.param_groups[0]["lr"] = self.budget.rate(number)
+        self.optimizer.rate = self.budget.rate(number)
         _seed(self.device, seed)
         self.optimizer.zero_grad()
-        losses = [self._backward(part, len(batch.x)) for part in batch.split(self.budget.microbatch or len(batch.x))]
-        self.scaler.step(self.optimizer)
+        whole = len(batch.x)
+        parts = batch.split(self.budget.microbatch) if self.budget.microbatch else [batch]
+        losses = [self._backward(part, whole) for part in parts]
+        self.scaler.step(self.optimizer)  # type: ignore[arg-type]  # which has all that it asks for
         self.scaler.update()
         with torch.no_grad():
-            torch._foreach_lerp_(self.averages, self.weights, 1 - self.budget.ema_decay(number))
+            for average, weights in zip(self.averages, self.weights):
+                average.lerp_(weights, 1 - self.budget.ema_decay(number))
         self.losses[number % CHUNK_STEPS] = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _backward(self, part: Batch, whole: int) -> Tensor:
         """Add the gradients of a part of the batch; gives its share of the batch's mean loss."""
+        if self.regress and len(part.x) == whole:
+            regressed: Tensor = self.regress(part.x, part.c_noise, part.target, **part.conditions)
+            return regressed
         loss = mse_loss(self.model.raw(part.x, part.c_noise, part.conditions), part.target)
         if len(part.x) != whole:
             loss = loss * (len(part.x) / whole)
@@ -121,15 +129,14 @@ class _Run:
         with torch.no_grad():
             for ours, theirs in zip(self.average.buffers(), self.model.buffers()):
                 ours.copy_(theirs)
-        return self.average
+        return deepcopy(self.average)  # whose parameters are their own again
 
     def state(self, step: int) -> State:
         """All that the rest of the training depends on, as tensors with names."""
         state = {"step": torch.tensor(step), "losses": self.losses}
         state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        state |= self.optimizer.state()
         state |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
         return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
@@ -141,11 +148,7 @@ class _Run:
 
         self.model.load_state_dict(under("model."))
         self.average.load_state_dict(under("average."))
-        moments: dict[int, State] = {}
-        for name, value in under("optimizer.").items():
-            index, moment = name.split(".")
-            moments.setdefault(int(index), {})[moment] = value
-        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.optimizer.restore(state)
         if scale := under("scaler."):
             self.scaler.load_state_dict({name: value.item() for name, value in scale.items()})
         self.losses.copy_(state["losses"])
