@@ -48,7 +48,12 @@ def stored(params: Params) -> Points | Finite:
     return Finite.of_parts(found[TRAINING], found.get(SELECTION, found[REFERENCE][:0]), found[REFERENCE])
 
 
+def facts_file(params: Params) -> Path:
+    """The file of what there is to say of a finite set."""
+    return Layout(params.experiment).data / FACTS
+
+
 def facts(params: Params) -> dict[str, Any]:
-    """What there is to say of a finite set: counts, shape, classes and digests of its parts."""
-    found: dict[str, Any] = read_json(Layout(params.experiment).data / FACTS)
+    """What there is to say of a finite set: counts, shape, classes, spread and digests of its parts."""
+    found: dict[str, Any] = read_json(facts_file(params))
     return found

@@ -29,6 +29,7 @@ class Reader:
     def __init__(self, samples: Labelled) -> None:
         self.samples, self.images = samples, list[bytes]()
         self._sha = hashlib.sha256()
+        self._sum, self._squares = (np.zeros(samples.values.shape[1:]) for _ in range(2))
 
     def blocks(self) -> Iterator[Array]:
         """uint8 [B, C, H, W] or float32 [B, D]."""
@@ -38,16 +39,23 @@ class Reader:
             for first in range(0, len(values), size):
                 block = np.ascontiguousarray(values[first : first + size])
                 self._sha.update(block.tobytes())
+                self._sum += block.sum(axis=0, dtype=np.float64)
+                self._squares += np.square(block, dtype=np.uint16 if block.dtype == np.uint8 else np.float64).sum(
+                    axis=0, dtype=np.float64
+                )
                 self.images += [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in block]
                 yield block
                 within.tell(first + len(block))
 
     def facts(self) -> dict[str, Any]:
-        """Count, shape, digest, and how often each class is there."""
+        """Count, shape, digest, standard deviation of a coordinate (images: in [-1, 1]), and how often each class is there."""
         labels = self.samples.labels
         counted = {} if labels is None else {"classes": np.bincount(labels).tolist()}
         shape = list(self.samples.values.shape)
-        return {"count": shape[0], "shape": shape[1:], "sha256": self._sha.hexdigest()} | counted
+        variance = float((self._squares / shape[0] - np.square(self._sum / shape[0])).mean())
+        deviation = math.sqrt(max(variance, 0.0)) / (127.5 if self.samples.values.dtype == np.uint8 else 1.0)
+        facts = {"count": shape[0], "shape": shape[1:], "sha256": self._sha.hexdigest(), "standard_deviation": deviation}
+        return facts | counted
 
 
 def store(params: Params, source: Finite, folder: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
@@ -43,12 +43,6 @@ def judging_device(params: Params) -> "torch.device":
     import torch
 
     return torch.device("cuda") if params.device == "auto" and _cuda_devices() else device_of(params)
-
-
-def resolved(params: Params) -> dict[str, Any]:
-    """params.yaml as it was understood: with defaults, and with the device that `auto` gives on this machine."""
-    device = str(device_of(params)) if params.device == "auto" else params.device
-    return params.model_dump(mode="json", exclude_none=True) | {"device": device}
 
 
 def environment(params: Params) -> dict[str, str]:

@@ -113,11 +113,14 @@ Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0
 
 
 class Noise(Section):
-    """EDM's noise levels: the data's standard deviation and the training distribution of ln sigma."""
+    """EDM's noise levels: the data's standard deviation (`auto`: as it is), and ln sigma ~ N(p_mean, p_std^2) in training.
 
-    sigma_data: Positive
-    p_mean: Finite
-    p_std: Positive
+    Where p_mean and p_std are not given, they are EDM's for a standard deviation of 0.5, scaled as the data are.
+    """
+
+    sigma_data: Literal["auto"] | Positive
+    p_mean: Finite | None = None
+    p_std: Positive | None = None
 
 
 def by_name(value: Any) -> Any:

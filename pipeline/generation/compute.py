@@ -12,6 +12,7 @@ from models.diffusion.arithmetic import Arithmetic
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser, labelled
 from models.diffusion.latents import latents
+from pipeline.data.noise import training_noise
 from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.experiment.kinds import NETWORKS, SAMPLERS
 from pipeline.experiment.params import Params
@@ -33,7 +34,7 @@ def fresh_denoiser(params: Params, shape: tuple[int, ...], seed: int, classes: i
             raise BadInput(in_a_line(error)) from None
     if not isinstance(network, nn.Module):
         raise BadInput(f"network.kind {kind} gives {type(network).__name__} instead of a torch module")
-    return Denoiser(network, params.noise.sigma_data, Arithmetic(params.engine.precision, params.engine.compile))
+    return Denoiser(network, training_noise(params).sigma_data, Arithmetic(params.engine.precision, params.engine.compile))
 
 
 def save_denoiser(path: Path, denoiser: Denoiser) -> None:
@@ -50,6 +51,7 @@ def load_denoiser(path: Path, params: Params, shape: tuple[int, ...], device: to
 
 def budget(training: Training, params: Params) -> Budget:
     """A training section of params.yaml in the terms of `models.diffusion.budget`."""
+    levels = training_noise(params)
     return Budget(
         steps=training.steps,
         batch=training.batch,
@@ -57,8 +59,8 @@ def budget(training: Training, params: Params) -> Budget:
         warmup=training.warmup or 0.0,
         cosine=training.schedule == "cosine",
         ema=training.ema,
-        p_mean=params.noise.p_mean,
-        p_std=params.noise.p_std,
+        p_mean=levels.p_mean,
+        p_std=levels.p_std,
         warmup_images=training.warmup_images,
         ema_images=training.ema_images,
         microbatch=training.microbatch,

@@ -181,7 +181,7 @@ def _checkpoint(job: Job, denoiser: Denoiser, pool: Pool, budget: Budget, purpos
     code = b"".join(file.read_bytes() for file in sorted(Path(models.__file__).parent.rglob("*.py")))
     start = weights(denoiser)
     machine = device_of(job.params), job.params.engine.threads, torch.get_num_threads(), torch.__version__
-    settings = budget, job.params.noise, denoiser.arithmetic, job.seed(f"{purpose}-noise", 0), *map(str, machine)
+    settings = budget, denoiser.sigma_data, denoiser.arithmetic, job.seed(f"{purpose}-noise", 0), *map(str, machine)
     return FileCheckpoint(location(job.work, purpose), code, start, digest(pool), repr(settings).encode())
 
 

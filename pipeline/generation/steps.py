@@ -1,6 +1,8 @@
 """The steps of a generation. Each reads files, writes files in the job's working folder, and holds no state."""
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.guidance import merged, sims
+from pipeline.data import noise
 from pipeline.data.arrays import read_samples, write_samples
 from pipeline.data.samples import Labelled, Pool, joined
 from pipeline.data.source import dataset
@@ -25,9 +28,12 @@ from pipeline.generation.loops import Sources
 from pipeline.storage.files import read_json, write_bytes, write_json
 from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, SYNTHETIC
 
+log = logging.getLogger("self-consuming")
+
 
 def train_base(params: Params, seed: int, work: Path) -> None:
     """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`."""
+    _warn(noise.warning(params))
     job = Job(params, Chain("base", seed), 1, work)
     _train_from_scratch(job, joined([job.real]))
     write_json(work / ENVIRONMENT, environment(params))
@@ -112,6 +118,13 @@ def conclude(job: Job) -> None:
     with said_of(f"{job.chain} generation {job.generation}, what it cost"):
         write_json(job.work / MADE, _facts(job))
     (job.work / CHOICE).unlink(missing_ok=True)
+
+
+@cache
+def _warn(said: str | None) -> None:
+    """Say it once."""
+    if said is not None:
+        log.warning(said)
 
 
 def _facts(job: Job) -> dict[str, Any]:

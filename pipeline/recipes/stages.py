@@ -113,7 +113,7 @@ def base_stage(params: Params, seed: int) -> str:
     """Generation 1's base model of a seed, which all arms share."""
     layout, optional = Layout(params.experiment), [*given(params, READ_IF_GIVEN), *budget(params, "train")]
     keys = ["engine.threads", "network", "noise", *optional]
-    deps = [*GENERATION_CODE, *files_of(params, of_base(params)), *real_files(params, seed)]
+    deps = [*GENERATION_CODE, *files_of(params, of_base(params)), *real_files(params, seed), *_spread(params)]
     outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT)]
     return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
 
@@ -122,7 +122,12 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
     """A generation's models and samples."""
     layout, arm = Layout(params.experiment), params.arms[chain.arm]
     folder = layout.generation(chain, generation)
-    deps = [*GENERATION_CODE, *files_of(params, of_generation(params, chain)), *real_files(params, chain.seed)]
+    deps = [
+        *GENERATION_CODE,
+        *files_of(params, of_generation(params, chain)),
+        *real_files(params, chain.seed),
+        *_spread(params),
+    ]
     if arm.guidance == "auto":
         deps += ["pipeline/distance", str(stored.held_out(params, chain.seed)), *judged_by(params)]
     earlier = [layout.generation(chain, number) for number in remembered(params, chain, generation)]
@@ -174,6 +179,11 @@ def fitted(params: Params) -> list[Path]:
     """The extractor's files, where it has any."""
     names = getattr(EXTRACTORS[kind_of(params.evaluation.extractor)], "files", ())
     return [Layout(params.experiment).extractor / name for name in names]
+
+
+def _spread(params: Params) -> list[str]:
+    """The file that says how far a finite set is spread, where the noise follows that."""
+    return [str(stored.facts_file(params))] if params.noise.sigma_data == "auto" and not params.data.has_truth else []
 
 
 def _second(params: Params, chain: Chain) -> list[str]:

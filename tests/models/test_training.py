@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
+from models.diffusion.adam import BETAS, EPSILON, Adam
 from models.diffusion.arithmetic import Arithmetic
 from models.diffusion.budget import Budget
+from models.diffusion.buffers import flatten
 from models.diffusion.denoiser import Denoiser
 from models.diffusion.examples import CHUNK_STEPS, Held, batches, chunk_steps
 from models.diffusion.training import Watch, train
@@ -205,3 +208,46 @@ def test_a_network_that_draws_is_trained_to_the_same_bits_whole_or_from_any_chec
     assert not torch.equal(whole.network.layers[0].weight, other.network.layers[0].weight)
     assert not any(module.training for module in whole.modules())
     assert whole.network.layers[1].num_batches_tracked == 200
+
+
+def test_the_perceptrons_gradients_by_hand_are_autograds():
+    network = MLP((3,), Settings(width=16, depth=3, embedding=4))
+    x, c_noise, target = torch.randn(20, 3), torch.randn(20), torch.randn(20, 3)
+    loss = (network(x, c_noise) - target).square().mean()
+    loss.backward()
+    automatic = [each.grad.clone() for each in network.parameters()]
+    for each in network.parameters():
+        each.grad.zero_()
+    assert float(network.regress(x, c_noise, target)) == pytest.approx(float(loss.detach()))
+    for each, found in zip(automatic, network.parameters()):
+        torch.testing.assert_close(found.grad, each, rtol=1e-5, atol=1e-7)
+
+
+def test_adam_makes_the_steps_of_torchs():
+    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 50)) for _ in range(2))
+    ours.grad = torch.zeros(50)
+    adam, reference = Adam([ours]), torch.optim.Adam([theirs], betas=BETAS, eps=EPSILON)
+    for step in range(20):
+        gradient = torch.randn(50, generator=torch.Generator().manual_seed(step)) * 10.0 ** (step % 3 - 4)
+        adam.zero_grad()
+        ours.grad += gradient
+        theirs.grad = gradient.clone()
+        adam.rate = reference.param_groups[0]["lr"] = 1e-2 / (step + 1)
+        adam.step()
+        reference.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_in_one_buffer_keep_their_values_layout_and_gradients():
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1).double()).to(memory_format=torch.channels_last)
+    before = [(each.detach().clone(), each.stride()) for each in layers.parameters()]
+    single, double = flatten(layers)
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    for each, (values, strides) in zip(layers.parameters(), before):
+        assert torch.equal(each, values)
+        assert each.stride() == strides
+    layers[0](torch.randn(1, 3, 5, 5)).sum().backward()
+    assert single.grad.abs().sum() > 0
+    assert not double.grad.any()
+    single.data.zero_()
+    assert not layers[0].weight.any()

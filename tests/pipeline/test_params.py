@@ -106,7 +106,7 @@ def test_every_preset_is_valid(preset):
             "network.kind: 'unet' is not allowed: one of 'dhariwal-unet', 'mlp', 'residual-mlp', 'song-unet'",
         ),
         ("sigma_data: 1.4142", "sigma_data: 0", "noise.sigma_data: 0 is not allowed"),
-        ("p_std: 1.2", "p_std: wide", "noise.p_std: 'wide' is not allowed"),
+        ("p_std: 1.8", "p_std: wide", "noise.p_std: 'wide' is not allowed"),
         ("steps: 2200 ", "steps: -1 ", "train.steps: -1 is not allowed"),
         (
             "schedule: cosine ",

@@ -17,7 +17,6 @@ from urllib.parse import quote
 from pipeline.analysis.rows import numbers
 from pipeline.data import stored
 from pipeline.experiment.chains import Chain, chains, decisive, judging
-from pipeline.experiment.machine import resolved
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
 from pipeline.judging.evaluation import COMPARED
@@ -31,6 +30,7 @@ from pipeline.storage.ownership import owned, owner
 from pipeline.storage.within import Told
 from pipeline.views.mlflow.long_steps import LIVE, LongSteps
 from pipeline.views.mlflow.store import Store, digest, pages, written
+from pipeline.views.resolved import resolved, resolved_device
 
 IMAGES = 10
 """At most about so many sample pictures a chain, and those of its first and last generation."""
@@ -173,7 +173,7 @@ class ChainTracker:
         arm = self.params.arms[self.chain.arm]
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
         facts |= {key: str(metrics[key]) for key in (*COMPARED, "n_reference", "n_samples") if key in metrics}
-        facts |= {"params_hash": self.params.fingerprint, "device": resolved(self.params)["device"]}
+        facts |= {"params_hash": self.params.fingerprint, "device": resolved_device(self.params)}
         facts["version.python"] = platform.python_version()
         return facts | {f"version.{name}": version(name) for name in PACKAGES} | self._commit
 
@@ -251,7 +251,7 @@ def _stamp(generation: int) -> int:
 
 def store_of(params: Params) -> Store:
     """The experiment's runs in MLflow, under a run that carries the params as they were understood."""
-    return Store(params.experiment, _flat(resolved(params)))
+    return Store(params.experiment, _flat(resolved(params, beforehand=True)))
 
 
 def chart(store: Store, trackers: Iterable[ChainTracker]) -> str | None:

@@ -71,7 +71,7 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
         return f"{text}{over_own}"
     if pd.isna(row["factor"]):
         return f"{text}{over_own}, which is all that there is to hold it against"
-    text += f"{_times(row, 'factor')} {unit}"
+    text += f"{_times(row, 'factor')} {unit}{_over_seeds(row)}"
     same = row["growth"] == row["factor"]  # both are over the same generation 1
     return text if same else f"{text}, and {over_own}"
 
@@ -79,6 +79,16 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
 def _times(row: dict[Any, Any], name: str) -> str:
     value, low, high = (figure_text(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
     return f"{value} times ({low} to {high})" if low else f"{value} times"
+
+
+def _over_seeds(row: dict[Any, Any]) -> str:
+    """Median and geometric mean of the seeds' own factors, which a single far one does not move as it moves their mean."""
+    if row["seeds"] < 2 or pd.isna(row["factor_median"]):
+        return ""
+    median, geometric, low, high = (
+        figure_text(row[f"factor_{name}"]) for name in ("median", "geometric_mean", "fresh_low", "fresh_high")
+    )
+    return f" (seed by seed: median {median}, that of as many fresh seeds {low} to {high}, geometric mean {geometric})"
 
 
 def _cost(params: Params, row: dict[Any, Any], costs: pd.DataFrame) -> str:

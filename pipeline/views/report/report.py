@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from pipeline.data import noise
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.machine import resolved
 from pipeline.experiment.params import Params, load
 from pipeline.records.revision import changed, commit
 from pipeline.storage.files import read_json, write_bytes, write_json, write_text
@@ -31,6 +31,7 @@ from pipeline.views.report.numerals import figure_text
 from pipeline.views.report.results import collect, control_arm, verdicts, yardsticks
 from pipeline.views.report.states import progress
 from pipeline.views.report.verdicts import MEANING, mad, shown, summary
+from pipeline.views.resolved import resolved
 
 PACKAGES = (
     "torch",
@@ -125,6 +126,8 @@ def compose(
         params=params,
         reload=Markup(RELOAD.format(max(1.0, reload))) if reload else "",
         resolved=_yaml(resolved(params)),
+        seen=noise.resolved(params).get("share_above_half_sigma_max", 0.0),
+        unseen=noise.warning(params),
         preset=_is_preset(params),
         revision=commit(),
         changed=changed(),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.analysis.intervals import Interval, bootstrap, log_slope
+from pipeline.analysis.intervals import Interval, Spread, bootstrap, log_slope, spread
 from pipeline.experiment.params import Params
 from pipeline.views.report.results import control_arm, plain_arm, tail
 
@@ -19,7 +19,7 @@ COLLAPSED, UNCLEAR, DRIFTED, STABLE, EARLY, FAILED = "collapsed", "unclear", "dr
 ENOUGH = 8
 """Generations whose end (a quarter) is more than one."""
 TINY = 1e-12
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
+UNKNOWN, NOTHING = Interval(*[np.nan] * 3), Spread(*[np.nan] * 7)
 MEANING = (
     f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference (the arm's own generation 1 where"
     " that is missing), its interval lies above 1, and the curve rises; unclear: more, but without the one or the other;"
@@ -40,6 +40,9 @@ def mad(params: Params, results: pd.DataFrame, states: Sequence[State] = ()) -> 
     the reference, which is the control's mean FID (generation 1 of the plain arm where there is no control) of the same seed.
     growth: the same over the arm's own generation 1. Each with _low and _high: a 95 % bootstrap interval over seeds; with one
     seed the slope has none, and the others give the 10th and 90th percentile of the chain's end, if that is more than one.
+
+    factor_geometric_mean, _median, _quarter, _three_quarters: of the seeds' own factors; _fresh_low and _fresh_high: where the
+    median of as many fresh seeds lies, at 95 %.
 
     seeds: how many are compared, of so many chains, over so many generations, which each of them has; left_out: the others, in
     words; all of them where none is long enough for a verdict; cut: those compared that have failed before their end.
@@ -75,15 +78,18 @@ def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State
         "cut": _named(cut, chains, state),
     }
     curves = np.array(list(compared.values()))
-    slope, factor, growth = UNKNOWN, UNKNOWN, UNKNOWN
+    slope, factor, growth, over_seeds = UNKNOWN, UNKNOWN, UNKNOWN, NOTHING
     if len(curves):
         row |= {"generations": curves.shape[1], "end_mean": float(_ends(curves).mean()), "end_over": len(tail(curves[0]))}
-        factor, growth = _ratio(curves, _references(params, results, list(compared))), _ratio(curves, curves[:, 0])
+        units = _references(params, results, list(compared))
+        factor, growth = _ratio(curves, units), _ratio(curves, curves[:, 0])
+        over_seeds = spread(_ends(curves) / units) if np.isfinite(units).all() else NOTHING
         slope = _slope(curves)
     else:
         row |= {"generations": 0, "end_mean": np.nan, "end_over": 0}
     for name, interval in (("slope", slope), ("factor", factor), ("growth", growth)):
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    row |= {f"factor_{name}": value for name, value in over_seeds._asdict().items() if name != "mean"}
     if enough:
         return row | {"verdict": _verdict(slope.value > 0, factor, growth)}
     over = bool(state) and all(each.startswith("failed") for each in state.values())
