@@ -58,16 +58,25 @@ def spread(values: ArrayLike) -> Spread:
     """Of values [seeds], one at least. The geometric mean is NaN where one is not positive, and the interval of one seed."""
     array = np.asarray(values, dtype=np.float64)
     geometric = float(np.exp(np.log(array).mean())) if (array > 0).all() else np.nan
-    quarter, median, three_quarters = (float(each) for each in np.quantile(array, [0.25, 0.5, 0.75]))
+    with np.errstate(invalid="ignore"):  # between infinite values there is none
+        quarter, median, three_quarters = (float(each) for each in np.quantile(array, [0.25, 0.5, 0.75]))
     return Spread(float(array.mean()), geometric, median, quarter, three_quarters, *fresh_medians(array))
+
+
+def columns(name: str, values: ArrayLike) -> dict[str, float]:
+    """A table's columns NAME_median, ... of the spread of what is not NaN; all but the mean, which has a column of its own."""
+    array = np.asarray(values, dtype=np.float64)
+    known = array[~np.isnan(array)]
+    found = spread(known) if len(known) else Spread(*[np.nan] * len(Spread._fields))
+    return {f"{name}_{key}": value for key, value in found._asdict().items() if key != "mean"}
 
 
 def fresh_medians(values: ArrayLike) -> tuple[float, float]:
     """Where the median of as many fresh seeds lies, at 95 %: lower and upper end, NaN for one seed.
 
     From 9 seeds on by ranks alone, whatever the distribution. With fewer, by Student's t around the median, of the logarithms
-    where all values are positive (both medians have pi/2 times the variance of a mean), widened, and at least from the least to the
-    greatest value.
+    where all values are positive (both medians have pi/2 times the variance of a mean), widened, and at least from the least to
+    the greatest value.
     """
     array = np.sort(np.asarray(values, dtype=np.float64))
     n = len(array)

@@ -20,6 +20,10 @@ from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 
 Floats = NDArray[np.float64]
+LEFT_OUT = (
+    "Predicted: the sampler's own error through the loop, if every training fitted its set exactly at every noise level; it"
+    " knows neither the denoiser's errors nor those of finite samples"
+)
 KNOWN_LOOPS = "augmentation", "synthetic", "fresh", "accumulate", "accumulate-subsample", "constant-share", "real"
 """Those whose training sets are mixtures with shares that are known here; a loop of the user's own need not be."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.analysis.intervals import Interval, Spread, bootstrap, log_slope, spread
+from pipeline.analysis.intervals import Interval, bootstrap, columns, log_slope
 from pipeline.experiment.params import Params
 from pipeline.views.report.results import control_arm, plain_arm, tail
 
@@ -19,7 +19,7 @@ COLLAPSED, UNCLEAR, DRIFTED, STABLE, EARLY, FAILED = "collapsed", "unclear", "dr
 ENOUGH = 8
 """Generations whose end (a quarter) is more than one."""
 TINY = 1e-12
-UNKNOWN, NOTHING = Interval(*[np.nan] * 3), Spread(*[np.nan] * 7)
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
 MEANING = (
     f"Collapsed (MAD): the mean FID of the end is more than {MARGIN:g} times the reference (the arm's own generation 1 where"
     " that is missing), its interval lies above 1, and the curve rises; unclear: more, but without the one or the other;"
@@ -78,18 +78,18 @@ def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State
         "cut": _named(cut, chains, state),
     }
     curves = np.array(list(compared.values()))
-    slope, factor, growth, over_seeds = UNKNOWN, UNKNOWN, UNKNOWN, NOTHING
+    slope, factor, growth, own = UNKNOWN, UNKNOWN, UNKNOWN, np.array([])
     if len(curves):
         row |= {"generations": curves.shape[1], "end_mean": float(_ends(curves).mean()), "end_over": len(tail(curves[0]))}
         units = _references(params, results, list(compared))
         factor, growth = _ratio(curves, units), _ratio(curves, curves[:, 0])
-        over_seeds = spread(_ends(curves) / units) if np.isfinite(units).all() else NOTHING
+        own = _ends(curves) / units
         slope = _slope(curves)
     else:
         row |= {"generations": 0, "end_mean": np.nan, "end_over": 0}
     for name, interval in (("slope", slope), ("factor", factor), ("growth", growth)):
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    row |= {f"factor_{name}": value for name, value in over_seeds._asdict().items() if name != "mean"}
+    row |= columns("factor", own)
     if enough:
         return row | {"verdict": _verdict(slope.value > 0, factor, growth)}
     over = bool(state) and all(each.startswith("failed") for each in state.values())

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analysis.intervals import bootstrap
+from pipeline.analysis.intervals import bootstrap, columns
 from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.control.point import Settings
 from pipeline.views.report.figures import band
@@ -30,7 +30,7 @@ def candidates(results: pd.DataFrame) -> pd.DataFrame:
             row |= {"q_s by law": part["q_law"].mean(), "achieved by law": part["achieved_by_law"].astype(float).mean()}
             row |= {"q_s": part["q_auxiliary"].mean()}
             row |= {"achieved": achieved.value, "achieved_low": achieved.low, "achieved_high": achieved.high}
-            row |= {"fid": distance.value, "fid_low": distance.low, "fid_high": distance.high}
+            row |= {"fid": distance.value, "fid_low": distance.low, "fid_high": distance.high} | columns("fid", part["fid"])
             mine.append(row | {name: part[name].mean() for name in ("fid_base", "fid_rejection", "rejection_draws", "floor")})
         table = pd.DataFrame(mine)
         error = (table["achieved"] - table["nearest"]).abs().fillna(np.inf)

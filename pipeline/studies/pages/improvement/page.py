@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.analysis.intervals import bootstrap
+from pipeline.analysis.intervals import bootstrap, columns
 from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls
 from pipeline.studies.points.improvement.point import Settings
@@ -26,7 +26,8 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
             continue
         gain = bootstrap(1 - mine["fid"] / mine["fid_base"])
         row = {"strategy": strategy, **best, "seeds": len(mine), "fid_base": mine["fid_base"].mean(), "fid": mine["fid"].mean()}
-        rows.append(row | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
+        row |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+        rows.append(row | columns("fid", mine["fid"]) | columns("gain", 1 - mine["fid"] / mine["fid_base"]))
         sentences.append(
             f"{strategy} (w = {best['w']:g}, |S| = {best['n']}, {best['budget']} steps, chosen on other seeds):"
             f" FID {mine['fid_base'].mean():.3g} -> {mine['fid'].mean():.3g}, {100 * gain.value:.0f} % lower"

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from pipeline.analysis.intervals import log_slope, spread
+from pipeline.analysis.intervals import columns, log_slope
+from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.mechanisms.point import Settings
 from pipeline.views.report.figures import floor_line
@@ -16,10 +17,6 @@ from pipeline.views.report.results import TAIL
 ERROR = "error at "
 FEW = 1e-2, 3.0
 """The colours' ends, in units of the network's output, whose variance is 1."""
-LEFT_OUT = (
-    "Predicted: the sampler's own error through the loop, if every training fitted its set exactly at every noise level; it"
-    " knows neither the denoiser's errors, which the lower panels show, nor those of finite samples"
-)
 
 
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
@@ -34,17 +31,18 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
         over = min(TAIL, max(1, length // 4))
         last = part[part["generation"].between(length - over + 1, length)]
         ends = curves.iloc[:, -over:].mean(axis=1).to_numpy() / units
-        row = {"noise": noise, "arm": arm, "seeds": len(curves), "generations": length} | _columns("end", ends)
+        row = {"noise": noise, "arm": arm, "seeds": len(curves), "generations": length}
+        row |= {"end": float(np.nanmean(ends))} | columns("end", ends)
         if length > 1:
             row |= {"later_most": float((curves.iloc[:, 1:].mean(axis=1).to_numpy() / units).max())}
         row |= {"end_predicted": float((last.groupby("seed")["predicted"].mean().to_numpy(dtype=float) / units).mean())}
         over_predicted = last.groupby("seed")["fid"].mean() / last.groupby("seed")["predicted"].mean().astype(float)
         row |= {"end_over_prediction_median": float(over_predicted.median())}
         for name in ("trace_ratio", "mean_error"):
-            row |= _columns(name, last.groupby("seed")[name].mean().to_numpy())
+            row |= columns(name, last.groupby("seed")[name].mean())
         if length > 2:
             slopes = np.array([log_slope(curve[None, 1:]) for curve in curves.to_numpy()])
-            row |= _columns("slope", slopes)
+            row |= columns("slope", slopes)
         rows.append(row)
         fresh = f"{row['end_fresh_low']:.3g} to {row['end_fresh_high']:.3g} for that of as many fresh ones"
         sentences.append(
@@ -55,11 +53,7 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
     errors = results.groupby(["noise", "arm"], sort=False)[levels].median().reset_index()
     tables = {"the end, in units of the control of the same seed, and over the seeds": pd.DataFrame(rows)}
     tables |= {"the denoiser's error by noise level, in the median over seeds and generations": errors}
-    return Summary("; ".join(sentences) + ". " + LEFT_OUT, tables)
-
-
-def _columns(name: str, values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, float]:
-    return {f"{name}_{key}": value for key, value in spread(values)._asdict().items()}
+    return Summary("; ".join(sentences) + f". {LEFT_OUT}; the lower panels show the denoiser's", tables)
 
 
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analysis.intervals import bootstrap
+from pipeline.analysis.intervals import bootstrap, columns
 from pipeline.distance.frechet import Floats
 from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.pollution.point import Settings
@@ -20,7 +20,8 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
         difference = bootstrap(part["fid"] - part["fid_unpolluted"])
         row = {"share": share, "w": w, "seeds": len(part), "fid": part["fid"].mean()}
         row |= {"fid_unpolluted": part["fid_unpolluted"].mean(), "difference": difference.value}
-        rows.append(row | {"difference_low": difference.low, "difference_high": difference.high})
+        row |= {"difference_low": difference.low, "difference_high": difference.high}
+        rows.append(row | columns("fid", part["fid"]) | columns("difference", part["fid"] - part["fid_unpolluted"]))
     sentences = []
     for w, part in results.groupby("w"):
         differences = (

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analysis.intervals import Interval, bootstrap, log_slope
+from pipeline.analysis.intervals import Interval, bootstrap, columns, log_slope
+from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.prophylaxis.point import Settings
 from pipeline.views.report.figures import band, floor_line
@@ -36,6 +37,7 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
             "end_least": end.min(),
             "later_most": later.max(),
         }
+        row |= columns("end", end)
         row |= {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
         last = part[part["generation"] > curves.shape[1] - tail]
         if _has(last, "predicted"):
@@ -46,14 +48,16 @@ def summary(settings: Settings, results: pd.DataFrame) -> Summary:
         rows.append(row)
         sentences.append(
             f"{arm}: the last {tail} of {curves.shape[1]} generations are {ends.value:.3g} ({ends.low:.3g} to {ends.high:.3g})"
-            f" times the control, {len(curves)} seeds; log10 FID rises by {slope.value:.2g} a generation"
+            f" times the control, {len(curves)} seeds, in the median {row['end_median']:.3g} ({row['end_fresh_low']:.3g} to"
+            f" {row['end_fresh_high']:.3g} for that of as many fresh ones); log10 FID rises by {slope.value:.2g} a generation"
             f" ({slope.low:.2g} to {slope.high:.2g})"
         )
     tables = {"arms, in units of the control of the same seed": pd.DataFrame(rows)}
     if _has(results, "modes_lost"):
         lost = results.pivot_table(index="generation", columns="arm", values="modes_lost", sort=False).sort_index()
         tables["modes lost, the mean over seeds"] = lost.reset_index()
-    return Summary("; ".join(sentences), tables)
+    said = "; ".join(sentences)
+    return Summary(f"{said}. {LEFT_OUT}" if _has(results, "predicted") else said, tables)
 
 
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:

@@ -92,10 +92,13 @@ def errors(job: Job, levels: list[float]) -> Row:
     data = np.asarray(steps.training_set(job), dtype=np.float64)
     mean, covariance = torch.from_numpy(data.mean(axis=0)), torch.from_numpy(np.cov(data, rowvar=False))
     denoiser, rng = load_model(job, BASE), torch.Generator().manual_seed(0)
-    return {f"error at {level:g}": _error(denoiser, mean, covariance, level, rng) for level in levels}
+    return {f"error at {level:g}": denoiser_error(denoiser, mean, covariance, level, rng) for level in levels}
 
 
-def _error(denoiser: Denoiser, mean: torch.Tensor, covariance: torch.Tensor, sigma: float, rng: torch.Generator) -> float:
+def denoiser_error(
+    denoiser: Denoiser, mean: torch.Tensor, covariance: torch.Tensor, sigma: float, rng: torch.Generator
+) -> float:
+    """The same of one denoiser for data N(mean [D], covariance [D, D]) at one level."""
     noised = covariance + sigma**2 * torch.eye(len(mean), dtype=torch.float64)
     x = mean + torch.randn(PROBES, len(mean), generator=rng, dtype=torch.float64) @ torch.linalg.cholesky(noised).T
     exact = mean + (x - mean) @ torch.linalg.solve(noised, covariance)
