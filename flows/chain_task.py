@@ -27,10 +27,11 @@ from pipeline.records.ledger import digests
 from pipeline.records.repository import Versions
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording
-from pipeline.storage.layout import METRICS, PARAMS, RECIPE, Layout
+from pipeline.storage.layout import METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
 from pipeline.storage.ownership import owned
 
 MADE_ANEW = "made anew: files, code, params or inputs had changed"
+MADE_AGAIN = "made again: its files were not here, nor in DVC's cache"
 JUDGED_ANEW = "judged anew: params or code that judge had changed"
 
 
@@ -61,7 +62,7 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             if remade and folder in current:
                 current -= {folder} - versions.states([folder])[0]
             remade = folder not in current
-            there = digests(folder)
+            there, here = digests(folder), (folder / SYNTHETIC).exists()
             if remade:
                 make(versions, params, chain, number, partial(say, number))
                 made += 1
@@ -69,7 +70,8 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
                 say(number, JUDGE)
                 judge(params, chain, number, _recorded(versions, folder, JUDGED))
             rejudged = remade or folder not in judged
-            anew = MADE_ANEW if remade and there else JUDGED_ANEW if rejudged and METRICS in there else ""
+            changed = MADE_ANEW if here else MADE_AGAIN
+            anew = changed if remade and there else JUDGED_ANEW if rejudged and METRICS in there else ""
             say(number, made=rejudged, anew=anew)
     return made
 

@@ -15,6 +15,7 @@ from pipeline.experiment.params import UNREAD, load, schema
 from pipeline.experiment.sections import MAX_GENERATIONS
 from pipeline.storage.files import read_json, write_bytes
 from pipeline.storage.layout import METRICS, PARAMS, PRESETS, Layout
+from pipeline.storage.loopback import ask_directly
 
 WATCH_SECONDS = 5.0
 """How often a watched experiment is looked at."""
@@ -32,6 +33,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     collect_rarely()
+    ask_directly()
     given = _parser().parse_args(arguments)
     return exit_code(lambda: given.run(given))
 

@@ -12,6 +12,7 @@ from pipeline.recipes import stages
 from pipeline.recipes.rendering import chains_stage, check, check_generation, plan_stage
 from pipeline.records.claims import refuse_beside_a_run
 from pipeline.storage.layout import PARAMS, Layout
+from pipeline.storage.loopback import ask_directly
 from pipeline.storage.ownership import owned
 
 ALONE = "plan", "chains", "report", stages.KINDS, stages.EXTRACTOR
@@ -23,6 +24,7 @@ OF_A_GENERATION = stages.GENERATION, stages.JUDGED
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage's command and return its exit code."""
+    ask_directly()
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     commands = parser.add_subparsers(dest="stage", required=True)
     for name in ALONE:

@@ -12,6 +12,7 @@ from prefect.task_runners import TaskRunner
 from flows.pools.ray_cluster import joined
 from pipeline.experiment.machine import threads
 from pipeline.experiment.params import Params
+from pipeline.storage.loopback import NAMES
 
 
 @contextmanager
@@ -28,5 +29,5 @@ def ray_pool(root: Path, params: Params, size: int) -> Iterator[TaskRunner[Any]]
 
 def _variables(root: Path) -> dict[str, str]:
     """The environment of the tasks: where the program is, and Prefect's settings."""
-    passed = {name: os.environ[name] for name in ("NO_PROXY", "DO_NOT_TRACK") if name in os.environ}
+    passed = {name: os.environ[name] for name in (*NAMES, "DO_NOT_TRACK") if name in os.environ}
     return passed | get_current_settings().to_environment_variables(exclude_unset=True) | {"PYTHONPATH": str(root)}

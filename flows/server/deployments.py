@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from flows.server import server
+from flows.server.credentials import check_credentials
 from pipeline.experiment.params import load
 from pipeline.storage.layout import PARAMS
 
@@ -19,6 +20,7 @@ def serve_forever() -> None:
         if not server.answers(api):
             print(f"starting a Prefect server at {api}", file=sys.stderr)
             server.wait(stack.enter_context(server.own_server(server.port_of(api))))
+        check_credentials(api)
         os.environ["PREFECT_API_URL"] = api
         from prefect import serve
         from prefect.deployments.runner import RunnerDeployment

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from flows.processes import collect_rarely, end_with, yield_to_other_sessions
+from flows.server.credentials import GIVEN, check_credentials
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.storage.databases import begin_with_template
 
@@ -95,12 +96,13 @@ def reachable() -> Iterator[Server]:
     global _in_use
     configured = configured_api()
     if answers(configured):
+        check_credentials(configured)
         yield Server(configured)
         return
     if "PREFECT_API_URL" in os.environ:
         print(f"PREFECT_API_URL, {configured}, does not answer: this run has a server of its own", file=sys.stderr)
     with own_server(pages=False) as server:
-        os.environ |= {"PREFECT_API_URL": server.api, "NO_PROXY": f"{os.environ.get('NO_PROXY', '')},127.0.0.1"}
+        os.environ["PREFECT_API_URL"] = server.api
         _in_use = server
         yield server
 
@@ -117,6 +119,8 @@ def own_server(port: int | None = None, pages: bool = True) -> Iterator[Server]:
     command = [sys.executable, "-m", "flows.server.server", str(port), str(os.getpid())]
     with LOG.open("ab") as log:
         environment = os.environ | QUIET | {"PREFECT_API_URL": api} | ({} if pages else WITHOUT_PAGES)
+        if wanted := environment.get("PREFECT_SERVER_API_AUTH_STRING"):
+            os.environ.setdefault(GIVEN, wanted)
         child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
         yield Server(api, child)

@@ -12,6 +12,8 @@ from pipeline.experiment.sections import DataSettings
 Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Square = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
 """Data are float32, and their distances are squared."""
+NARROWEST = 1e-10
+"""Variances of which one is less than this share of another are a matter of rounding."""
 
 
 class Settings(DataSettings):
@@ -28,9 +30,15 @@ class Settings(DataSettings):
             raise ValueError(
                 f"covariance {rows} is not allowed: it must be {len(self.mean)} x {len(self.mean)}, as long as mean"
             )
-        matrix = np.array(rows)
-        if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
+        matrix = np.array(rows, dtype=np.float64)
+        if not np.array_equal(matrix, matrix.T):
             raise ValueError(f"covariance {rows} is not allowed: it must be symmetric and positive definite")
+        variances = np.linalg.eigvalsh(matrix)
+        if variances[0] <= NARROWEST * variances[-1]:
+            raise ValueError(
+                f"covariance {rows} is not allowed: it must be symmetric and positive definite, and its least eigenvalue,"
+                f" {variances[0]:.3g}, is not above {NARROWEST:g} times the greatest, {variances[-1]:.3g}"
+            )
         return self
 
 
