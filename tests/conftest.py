@@ -77,11 +77,6 @@ class Project:
     def copy(self, folder: Path) -> "Project":
         """A copy with all that has been made, DVC's cache, stores and report included."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        if (folder / "mlflow.db").exists():  # which knows where its pictures lie by their whole path
-            moved = self.folder.as_uri(), folder.as_uri()
-            with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as db, db:
-                db.execute("update experiments set artifact_location = replace(artifact_location, ?, ?)", moved)
-                db.execute("update runs set artifact_uri = replace(artifact_uri, ?, ?)", moved)
         return Project.of(folder)
 
     def edit(self, old: str, new: str) -> None:

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 GOES_ON = "the same command goes on from the last finished generation"
 STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
 """What a run says, and its exit code, when it was stopped."""
-LONGEST = 300
+LONGEST = 700
+"""Of what is said in a line; other libraries put their remedy at the end."""
 
 
 class BadInput(Exception):
@@ -34,7 +35,8 @@ def as_value_error() -> Iterator[None]:
 def in_a_line(error: BaseException) -> str:
     """What an error says, without line breaks; its type's name where it says nothing."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"  # a remedy comes last
 
 
 def exit_code(run: Callable[[], int | None]) -> int:

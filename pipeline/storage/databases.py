@@ -12,6 +12,7 @@ import tempfile
 from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_cache_path
 
@@ -25,6 +26,11 @@ MIGRATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
     "mlflow": (["mlflow", "db", "upgrade", "sqlite:///{}"], {}),
 }
 """Each package's own command, and its environment."""
+
+
+def sqlite_url(path: Path, driver: str = "sqlite") -> str:
+    """SQLAlchemy's URL of a database file, whatever is in its name: what looks like %2F there would be read as a slash."""
+    return f"{driver}:///{quote(str(path.resolve()))}"
 
 
 def template(package: str) -> Path:

@@ -104,10 +104,11 @@ class ChainTracker:
         folders = finished(self.params, self.chain, MAX_GENERATIONS)
         rows = [[int(folder.name[1:]), str(folder / SYNTHETIC), digests(folder)[SYNTHETIC]] for folder in folders]
         with self._alone():
-            if folders:
-                self._picture(folders[-1], len(folders))
             table = {"columns": ["generation", "file", "DVC md5"], "data": rows}
-            self.store.client.log_dict(self._run, table, "generations.json")
+            with self.store.as_far_as_stored(self._run):
+                if folders:
+                    self._picture(folders[-1], len(folders))
+                self.store.client.log_dict(self._run, table, "generations.json")
             status = status or self._status(len(folders))
             for run in self._runs():
                 if status == "RUNNING":
@@ -226,9 +227,10 @@ class ChainTracker:
             tags += [RunTag(name, value) for name, value in self._facts(made[-1].metrics).items()]
         self.store.client.log_batch(self._run, tags=tags)
         self._described = self._run
-        for each in made:
-            if each.generation % every == 0 or each.generation == 1:
-                self._picture(each.folder, each.generation)
+        with self.store.as_far_as_stored(self._run):
+            for each in made:
+                if each.generation % every == 0 or each.generation == 1:
+                    self._picture(each.folder, each.generation)
         self.store.log(self._losses, losses)
         self.store.log(self._run, sorted(points, key=lambda point: point.key == "fid"))
 

@@ -7,14 +7,16 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.experiment.errors import RunFailed, in_a_line
-from pipeline.storage.databases import begin_with_template
+from pipeline.storage.databases import begin_with_template, sqlite_url
+from pipeline.views.mlflow.migrations import migrate_anywhere
+from pipeline.views.mlflow.moving import ARTIFACTS, bring_along
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +37,7 @@ VALUES, PARAMS = 1000, 100
 
 def store_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or a SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{OWN.resolve()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(OWN)
 
 
 def curves() -> str:
@@ -65,6 +67,7 @@ def library() -> "type[MlflowClient]":
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    migrate_anywhere()
     from mlflow import MlflowClient
     from mlflow.store.db import utils
 
@@ -82,16 +85,23 @@ class Store:
 
     def __init__(self, experiment: str, facts: dict[str, Any] | None = None) -> None:
         self.experiment, self.facts = experiment, facts or {}
-        self.broken = False
+        self.broken = self._unstored = False
         self._again = 0.0
 
     @cached_property
     def client(self) -> "MlflowClient":
         """MLflow's client."""
         made = library()
-        if store_uri() == f"sqlite:///{OWN.resolve()}":
+        if store_uri() == sqlite_url(OWN):
             begin_with_template("mlflow", OWN)
-        return made(store_uri())
+            bring_along(OWN)
+        elif store_uri().startswith("sqlite:"):
+            bring_along(Path(unquote(urlsplit(store_uri()).path)[1:]), others=False)
+        client = made(store_uri())
+        if (place := quote(str(Path.cwd()))) != str(Path.cwd()):
+            with suppress(OSError):
+                os.removedirs(place)  # MLflow makes the folder as it is written in the URL, too
+        return client
 
     @cached_property
     def experiment_id(self) -> str:
@@ -101,7 +111,7 @@ class Store:
             if found.lifecycle_stage != "active":  # MLflow keeps the name of one that was deleted on its pages
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        artifacts = None if store_uri().startswith("http") else Path("mlartifacts").resolve().as_uri()
+        artifacts = None if store_uri().startswith("http") else ARTIFACTS.resolve().as_uri()
         return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
 
     def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
@@ -154,6 +164,17 @@ class Store:
         """Write points of a run, in their order, as many at once as MLflow takes."""
         for start in range(0, len(points), VALUES):
             self.client.log_batch(run, metrics=points[start : start + VALUES])
+
+    @contextmanager
+    def as_far_as_stored(self, run: str) -> Iterator[None]:
+        """Where pictures and tables have no place that this machine can write, say so once: curves arrive all the same."""
+        try:
+            yield
+        except Exception as error:
+            if not self._unstored:
+                where = public(str(self.client.get_run(run).info.artifact_uri))
+                log.warning("MLflow's pictures cannot be stored at %s (%s); the curves are complete", where, cause(error))
+            self._unstored = True
 
     def attempt(self, act: Callable[[], object]) -> bool:
         """Do something in MLflow, and say whether it was done. Where it fails, warn, and try nothing for a while.
