@@ -9,13 +9,10 @@ import pandas as pd
 from pipeline.analysis.theory import predicted
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
-from pipeline.views.report.results import COUNTS, Yardsticks, control_arm
+from pipeline.views.report.figures import REACH
+from pipeline.views.report.palette import CONTROL, GREY, Look, arm_looks
+from pipeline.views.report.results import COUNTS, Yardsticks
 
-GREEN, GREY = "#2c9a46", "#808080"
-COLOURS = ("#2e86d1", "#d9720b", "#d6453d", "#9a6fd0", "#a8705f", "#d05fa8", "#8f8c1e", "#1497a8")
-"""Each with a contrast of at least 3.3 against white and against the page's dark background."""
-REACH = 100.0
-"""A logarithmic axis first shows predictions up to so many times the largest of what was measured."""
 NO_METRICS = ("seed", "generation", "images_seen", "nfe", "n_selection")
 """Numeric columns that are no measurements of samples; no more are counts, n_*."""
 MANY = 10
@@ -54,14 +51,13 @@ def _condensed(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) -> dict[str, Any]:
-    control, colours = control_arm(params), iter(COLOURS * len(params.arms))
+    look, last = arm_looks(params), int(results["generation"].max())
     traces: list[Trace] = []
     foreseen: list[Trace] = []
     for arm, of_arm in results.groupby("arm", sort=False):
-        colour = GREEN if arm == control else next(colours)
         if of_arm[name].notna().any():
-            prediction = _prediction(params, str(arm), colour) if name == "fid" else []
-            traces += _arm_traces(str(arm), of_arm, name, colour) + prediction
+            prediction = _prediction(params, str(arm), look[str(arm)].colour, last) if name == "fid" else []
+            traces += _arm_traces(str(arm), of_arm, name, look[str(arm)]) + prediction
             foreseen += prediction
     if name == "fid":
         traces += _lines(marks, results)
@@ -93,7 +89,7 @@ def _log_range(values: "pd.Series[float]", foreseen: list[Trace], marks: Yardsti
     return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(high * 1.3)), 4)]
 
 
-def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[Trace]:
+def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, look: Look) -> list[Trace]:
     """The arm's mean over its seeds as a line, and their range as a band, which the legend switches together."""
     by_generation = of_arm.groupby("generation")[name]
     mean, low, high = by_generation.mean(), by_generation.min(), by_generation.max()
@@ -107,21 +103,24 @@ def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, colour: str) -> list[
         "text": ranges,
         "hovertemplate": "%{y:.4g}%{text}",
         "mode": "lines+markers",
-        "line": {"color": colour, "width": 2},
-        "marker": {"size": 4 if len(x) > 1 else 8},
+        "line": {"color": look.colour, "width": 2},
+        "marker": {"size": 5 if len(x) > 1 else 8, "symbol": look.symbol},
     }
     if max(seeds) < 2:
         return [line]
-    edge: Trace = common | {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "showlegend": False}
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    edge: Trace = common | {"mode": "lines", "line": {"width": 0, "color": look.colour}}
+    edge |= {"hoverinfo": "skip", "showlegend": False}
+    red, green, blue = (int(look.colour[place : place + 2], 16) for place in (1, 3, 5))
     fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.22)"}
     return [edge | {"uid": f"{arm}-low", "y": _short(low)}, edge | fill | {"uid": f"{arm}-high", "y": _short(high)}, line]
 
 
-def _prediction(params: Params, arm: str, colour: str) -> list[Trace]:
+def _prediction(params: Params, arm: str, colour: str, last: int) -> list[Trace]:
+    """What theory says of the arm's generations, as far as there are any of the experiment's."""
     curve = predicted(params, arm)
     if curve is None:
         return []
+    curve = curve[:last]
     label = f"{arm}, predicted (exact fit)"
     line = {"color": colour, "width": 1.5, "dash": "dash"}
     return [_line(label, list(range(1, len(curve) + 1)), _short(pd.Series(curve)), line)]
@@ -131,7 +130,7 @@ def _lines(marks: Yardsticks, results: pd.DataFrame) -> list[Trace]:
     """The floor, the control's mean and generation 1 of the plain arm, as level lines over all generations."""
     levels = []
     if marks.control is not None:
-        levels.append(("mean of the control", marks.control, {"color": GREEN, "dash": "dot"}))
+        levels.append(("mean of the control", marks.control, {"color": CONTROL.colour, "dash": "dot"}))
     if marks.first is not None:
         levels.append((f"generation 1 of {marks.first_arm}", marks.first, {"color": GREY, "dash": "dashdot"}))
     last = int(results["generation"].max())

@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from pipeline.analysis.theory import predicted
 from pipeline.data.stored import stored
 from pipeline.data.truth import Points
 from pipeline.experiment.params import Params
@@ -24,17 +24,20 @@ from pipeline.experiment.sections import kind_of
 from pipeline.judging.pictures import contours, image_grid, window
 from pipeline.storage.files import read_array
 from pipeline.storage.layout import SYNTHETIC, Layout
+from pipeline.views.report.axes import generations, logarithmic
+from pipeline.views.report.palette import BLACK, CONTROL, GREY, Look, arm_looks
 from pipeline.views.report.results import Yardsticks, control_arm, first_chains
 
 if TYPE_CHECKING:
     from pandas.core.groupby import SeriesGroupBy
 
-GREEN = "tab:green"
-"""The control's colour."""
-COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "red", "purple", "brown", "pink", "olive", "cyan"))
 SHOWN_GENERATIONS = 6
 GRID_SIDE = 8
 A_ROW, A_SHEET = 3, 12
+REACH = 100.0
+"""An axis shows predictions up to so many times the largest of what was measured."""
+MARKS = 12
+"""About so many markers a curve."""
 DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 """Matplotlib's names of plotly.js's."""
 
@@ -42,36 +45,49 @@ DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 def collapse(params: Params, results: pd.DataFrame, marks: Yardsticks) -> bytes:
     """PNG: FID against generation, all arms (mean, and range over seeds), with floor, generation 1 and the control's spread."""
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    control = control_arm(params)
-    colours = {arm: COLOURS[index % len(COLOURS)] for index, arm in enumerate(arm for arm in params.arms if arm != control)}
-    for arm, by_arm in results.groupby("arm", sort=False):
-        by_generation, colour = by_arm.groupby("generation")["fid"], colours.get(arm, GREEN)
-        band(axes, by_generation, str(arm), colour)
-    if marks.control is not None:
-        axes.axhline(marks.control, color=GREEN, linewidth=1, label=f"{control}: mean of its generations")
-    if marks.control is not None and marks.control_std is not None:
-        low, high = marks.control - marks.control_std, marks.control + marks.control_std
-        axes.axhspan(
-            max(low, marks.floor / 2), high, color=GREEN, alpha=0.12, linewidth=0, label=f"{control}: one standard deviation"
-        )
-    if marks.first is not None:
-        axes.axhline(marks.first, color="grey", linestyle="--", linewidth=1, label=f"generation 1 of {marks.first_arm}")
-    axes.axhline(marks.floor, color="black", linestyle=":", linewidth=1, label=f"real against real, {marks.floor_n} samples")
-    fids = results["fid"]
-    if len(fids) and fids.max() > 10 * max(fids.min(), 1e-12):
-        axes.set_yscale("log")
-    extractor = results["extractor"].iloc[0] if len(results) else kind_of(params.evaluation.extractor)
-    axes.set(xlabel="generation", ylabel=f"FID ({extractor})", title=f"{params.experiment}: Fréchet distance over generations")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.25)
+    draw_collapse(axes, params, results, marks)
+    axes.set_title(f"{params.experiment}: Fréchet distance over generations")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return png(figure)
 
 
-def band(axes: Axes, grouped: "SeriesGroupBy", label: str, colour: str | None = None) -> Line2D:
-    """Draw the mean of each group as a line, which it gives, and the range within the groups as a band."""
-    (line,) = axes.plot(grouped.mean(), color=colour, label=label, linewidth=1.6, marker=".", markersize=4)
-    low, high = grouped.min(), grouped.max()
+def draw_collapse(axes: Axes, params: Params, results: pd.DataFrame, marks: Yardsticks) -> None:
+    """The curves of `collapse`: each arm's, what theory says of it (dashed), floor, generation 1 and the control's spread."""
+    control, look = control_arm(params), arm_looks(params)
+    last = int(results["generation"].max()) if len(results) else 1
+    for arm, by_arm in results.groupby("arm", sort=False):
+        band(axes, by_arm.groupby("generation")["fid"], str(arm), look[str(arm)])
+    for arm in results["arm"].unique():
+        if (curve := predicted(params, str(arm))) is not None:
+            theory, colour = pd.Series(curve[:last], range(1, len(curve[:last]) + 1)), look[str(arm)].colour
+            axes.plot(theory, color=colour, linestyle="--", linewidth=1, label=f"{arm}, predicted")
+    if marks.control is not None:
+        axes.axhline(marks.control, color=CONTROL.colour, linewidth=1, label=f"{control}: mean of its generations")
+    if marks.control is not None and marks.control_std is not None:
+        low, high = marks.control - marks.control_std, marks.control + marks.control_std
+        said = f"{control}: one standard deviation"
+        axes.axhspan(max(low, marks.floor / 2), high, color=CONTROL.colour, alpha=0.12, linewidth=0, label=said)
+    if marks.first is not None:
+        axes.axhline(marks.first, color=GREY, linestyle="-.", linewidth=1, label=f"generation 1 of {marks.first_arm}")
+    axes.axhline(marks.floor, color=BLACK, linestyle=":", linewidth=1, label=f"real against real, {marks.floor_n} samples")
+    _scale(axes, results["fid"], marks.floor)
+    extractor = results["extractor"].iloc[0] if len(results) else kind_of(params.evaluation.extractor)
+    axes.set(xlabel="generation", ylabel=f"FID ({extractor})")
+    generations(axes, last)
+    axes.grid(alpha=0.25)
+
+
+def band(axes: Axes, grouped: "SeriesGroupBy", label: str, look: Look | str | None = None) -> Line2D:
+    """Draw the mean of each group as a line, which it gives, and the range within the groups as a band.
+
+    A curve of many points has MARKS markers, which begin at another place for each curve.
+    """
+    colour, marker = (look.colour, look.marker) if isinstance(look, Look) else (look, ".")
+    mean, low, high = grouped.mean(), grouped.min(), grouped.max()
+    every, begun = max(1, len(mean) // MARKS), len(axes.get_lines())
+    (line,) = axes.plot(
+        mean, color=colour, label=label, linewidth=1.6, marker=marker, markersize=4, markevery=(begun * 3 % every, every)
+    )
     axes.fill_between(low.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     return line
 
@@ -80,7 +96,19 @@ def floor_line(axes: Axes, results: pd.DataFrame) -> None:
     """Draw the real-versus-real floor that a study's rows give, with its sample count."""
     if "floor" in results:
         label = f"real against real, {results['floor_n'].max():.0f} samples"
-        axes.axhline(results["floor"].mean(), color="black", linestyle=":", linewidth=1, label=label)
+        axes.axhline(results["floor"].mean(), color=BLACK, linestyle=":", linewidth=1, label=label)
+
+
+def _scale(axes: Axes, fids: "pd.Series[float]", floor: float) -> None:
+    """Show all that was measured, the floor, and predictions up to `REACH`; logarithmic beyond one power of ten."""
+    if fids.empty:
+        return
+    if wide := fids.max() > 10 * max(fids.min(), 1e-12):
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=max(min(fids.min(), floor), 1e-12) / 1.5)
+    axes.set_ylim(top=min(axes.get_ylim()[1], REACH * fids.max()))
+    if wide:
+        logarithmic(axes)
 
 
 def samples(params: Params, results: pd.DataFrame) -> bytes:
@@ -138,10 +166,11 @@ def _draw(axes: Axes, chart: dict[str, Any]) -> None:
             axes.fill_between(trace["x"], low, y, color=line["color"], alpha=0.2, linewidth=0)
         else:
             low = y
-    axes.set_yscale("log" if chart["log"] else "linear")
+    if chart["log"]:
+        logarithmic(axes)
     axes.set_title(chart["label"], fontsize=8)
     axes.tick_params(labelsize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    generations(axes, max(trace["x"][-1] for trace in chart["traces"]))
     axes.grid(alpha=0.25)
 
 

@@ -9,6 +9,7 @@ from pipeline.analysis.intervals import bootstrap, columns
 from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.control.point import Settings
 from pipeline.views.report.figures import band
+from pipeline.views.report.palette import BLACK, COLOURS, GREY, MARKERS, SIMS, STANDARD, Look
 
 TOLERANCE = 0.05
 """How far from its target a candidate's mean share may be when the one with the lowest FID is looked for."""
@@ -75,17 +76,19 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     chosen = best(results, candidates(results)).sort_values("target")
     figure, (shares, distances) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
     targets = sorted(chosen["target"].unique())
-    shares.plot(targets, targets, color="grey", linewidth=1, label="target")
+    shares.plot(targets, targets, color=GREY, linewidth=1, label="target")
     for feasible, part in chosen.groupby("feasible"):
-        label = "SIMS" if feasible else "SIMS, target infeasible"
-        shares.plot(part["target"], part["achieved"].astype(float), ".", label=label)
+        label, marker = ("SIMS", SIMS.marker) if feasible else ("SIMS, target infeasible", "x")
+        achieved = part["achieved"].astype(float)
+        shares.plot(part["target"], achieved, marker, color=SIMS.colour, markersize=4, label=label)
     shares.set(xlabel="target share", ylabel="achieved share", title=f"{chosen['seed'].nunique()} seeds")
     shares.legend()
-    names = {"fid": "SIMS", "fid_rejection": "rejection from the base", "fid_base": "base, against its own distribution"}
-    for column, label in names.items():
-        band(distances, chosen.groupby("target")[column], label)
+    curves = {"fid": ("SIMS", SIMS), "fid_rejection": ("rejection from the base", Look(COLOURS[-1], *MARKERS[0]))}
+    curves |= {"fid_base": ("base, against its own distribution", STANDARD)}
+    for column, (label, look) in curves.items():
+        band(distances, chosen.groupby("target")[column], label, look)
     label = f"real against real, {chosen['floor_n'].max():.0f} samples"
-    distances.plot(chosen.groupby("target")["floor"].mean(), color="black", linestyle=":", linewidth=1, label=label)
+    distances.plot(chosen.groupby("target")["floor"].mean(), color=BLACK, linestyle=":", linewidth=1, label=label)
     distances.set(
         xlabel="target share", ylabel="FID against real data of the target distribution", title="mean and range of the seeds"
     )

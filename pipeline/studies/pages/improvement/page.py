@@ -13,6 +13,7 @@ from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls
 from pipeline.studies.points.improvement.point import Settings
 from pipeline.views.report.figures import band, floor_line
+from pipeline.views.report.palette import GREY, MARKERS, Look, shades
 
 
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
@@ -51,9 +52,9 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     for strategy, curve_axes, map_axes, best_axes in zip(strategies, *axes):
         n = selected(chosen, strategy)["n"]
         mine = grid[(grid["strategy"] == strategy) & (grid["n"] == n)]
-        for budget, part in mine.groupby("budget"):
-            band(curve_axes, part.groupby("w")["fid"], f"{budget} steps")
-        curve_axes.axhline(mine["fid_base"].mean(), color="grey", linestyle="--", linewidth=1, label="base")
+        for look, (budget, part) in zip(_sequence(mine["budget"].nunique()), mine.groupby("budget")):
+            band(curve_axes, part.groupby("w")["fid"], f"{budget} steps", look)
+        curve_axes.axhline(mine["fid_base"].mean(), color=GREY, linestyle="--", linewidth=1, label="base")
         floor_line(curve_axes, mine)
         curve_axes.set(
             xlabel="w", ylabel="FID", title=f"{strategy}, |S| = {n}: mean and range of {mine['seed'].nunique()} seeds"
@@ -61,13 +62,16 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         curve_axes.set_ylim(0, 2 * mine["fid_base"].mean())
         curve_axes.legend(fontsize=8)
         _heat_map(figure, map_axes, mine)
-        for size, part in best[best["strategy"] == strategy].groupby("n"):
+        sizes = best[best["strategy"] == strategy]
+        for look, (size, part) in zip(_sequence(sizes["n"].nunique()), sizes.groupby("n")):
             below, above = part["best_w"] - part["best_w_low"], part["best_w_high"] - part["best_w"]
             best_axes.errorbar(
                 part["budget"],
                 part["best_w"],
                 np.array([below, above]).clip(min=0),
-                marker=".",
+                color=look.colour,
+                marker=look.marker,
+                markersize=4,
                 capsize=3,
                 label=f"|S| = {size}",
             )
@@ -76,6 +80,11 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         best_axes.minorticks_off()
         best_axes.legend(fontsize=8)
     return figure
+
+
+def _sequence(count: int) -> list[Look]:
+    """So many looks, dark to light, with markers in turn."""
+    return [Look(shade, *MARKERS[place % len(MARKERS)]) for place, shade in enumerate(shades(count))]
 
 
 def _heat_map(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:

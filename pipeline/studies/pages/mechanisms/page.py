@@ -11,7 +11,9 @@ from pipeline.analysis.intervals import columns, log_slope
 from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.mechanisms.point import Settings
-from pipeline.views.report.figures import floor_line
+from pipeline.views.report.axes import generations, logarithmic
+from pipeline.views.report.figures import MARKS, floor_line
+from pipeline.views.report.palette import Look, looks
 from pipeline.views.report.results import TAIL
 
 ERROR = "error at "
@@ -62,10 +64,10 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     figure, panels = plt.subplots(
         2, len(settings_there), figsize=(4.6 * len(settings_there), 8), squeeze=False, layout="constrained"
     )
-    image = None
+    image, look = None, looks(map(str, results["arm"].unique()), settings.control)
     for name, column in zip(settings_there, panels.T):
         of_setting = results[results["noise"] == name]
-        _curves(column[0], of_setting)
+        _curves(column[0], of_setting, look)
         mean, deviation = of_setting["p_mean"].iloc[-1], of_setting["p_std"].iloc[-1]
         column[0].set(
             title=f"{name}: ln sigma ~ N({mean:.2f}, {deviation:g}²)", xlabel="generation", ylabel="FID", yscale="log"
@@ -74,21 +76,27 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     low, high = (end(edge) for end, edge in zip((min, max), zip(*(axes.get_ylim() for axes in panels[0]))))
     for axes in panels[0]:
         axes.set_ylim(low, high)
+        logarithmic(axes)
     if image is not None:
         figure.colorbar(image, ax=panels[1], label="denoiser's error, in units of the network's output")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     return figure
 
 
-def _curves(axes: Axes, rows: pd.DataFrame) -> None:
-    for index, (arm, part) in enumerate(rows.groupby("arm", sort=False)):
+def _curves(axes: Axes, rows: pd.DataFrame, look: dict[str, Look]) -> None:
+    for arm, part in rows.groupby("arm", sort=False):
+        colour, marker, _ = look[str(arm)]
         for _, chain in part.groupby("seed"):
-            axes.plot(chain["generation"], chain["fid"], color=f"C{index}", linewidth=0.5, alpha=0.5)
-        axes.plot(part.groupby("generation")["fid"].median(), color=f"C{index}", linewidth=2, label=f"{arm}, median")
+            axes.plot(chain["generation"], chain["fid"], color=colour, linewidth=0.5, alpha=0.5)
+        median = part.groupby("generation")["fid"].median()
+        every = max(1, len(median) // MARKS)
+        style = {"color": colour, "marker": marker, "markersize": 4, "markevery": every}
+        axes.plot(median, linewidth=2, label=f"{arm}, median", **style)
         if part["predicted"].notna().any():
             theory = part.groupby("generation")["predicted"].median().astype(float)
-            axes.plot(theory, color=f"C{index}", linestyle="--", linewidth=1, label=f"{arm}, predicted")
+            axes.plot(theory, color=colour, linestyle="--", linewidth=1, label=f"{arm}, predicted")
     floor_line(axes, rows)
+    generations(axes, int(rows["generation"].max()))
 
 
 def _errors(axes: Axes, rows: pd.DataFrame, levels: list[float]) -> "plt.cm.ScalarMappable":

@@ -11,6 +11,10 @@ from pipeline.distance.frechet import Floats
 from pipeline.studies.bench.study import Summary, diverged_as_infinite
 from pipeline.studies.points.pollution.point import Settings
 from pipeline.views.report.figures import band, floor_line
+from pipeline.views.report.palette import GREY, MARKERS, SIMS, STANDARD, Look
+
+LINES = "-", "--", ":", "-."
+"""Those of SIMS with one w and the next."""
 
 
 def summary(settings: Settings, results: pd.DataFrame) -> Summary:
@@ -56,10 +60,13 @@ def break_even(shares: Floats, differences: Floats) -> float:
 def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     """FID against the pollution, mean and range over seeds."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for w, part in results.groupby("w"):
-        by_share = part.groupby("share")["fid"]
-        band(axes, by_share, f"SIMS, w = {w:g}" if w else "standard")
-    axes.axhline(results["fid_unpolluted"].mean(), color="grey", linestyle="--", linewidth=1, label="unpolluted base")
+    guided = [SIMS, *(Look(SIMS.colour, *names) for names in MARKERS)]
+    for place, (w, part) in enumerate(results[results["w"] > 0].groupby("w")):
+        line = band(axes, part.groupby("share")["fid"], f"SIMS, w = {w:g}", guided[place % len(guided)])
+        line.set_linestyle(LINES[place % len(LINES)])
+    if (plain := results["w"] == 0).any():
+        band(axes, results[plain].groupby("share")["fid"], "standard", STANDARD)
+    axes.axhline(results["fid_unpolluted"].mean(), color=GREY, linestyle="--", linewidth=1, label="unpolluted base")
     floor_line(axes, results)
     axes.set(
         xlabel="|D_p| / |D_r|", ylabel="FID", title=f"second generation, {results['seed'].nunique()} seeds: mean and range"

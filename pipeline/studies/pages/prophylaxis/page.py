@@ -9,7 +9,9 @@ from pipeline.analysis.intervals import Interval, bootstrap, columns, log_slope
 from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.prophylaxis.point import Settings
+from pipeline.views.report.axes import generations, logarithmic
 from pipeline.views.report.figures import band, floor_line
+from pipeline.views.report.palette import looks
 from pipeline.views.report.results import TAIL
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
@@ -66,15 +68,17 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     figure, panels = plt.subplots(
         1, len(shown), figsize=(9 if len(shown) == 1 else 13, 5.5), squeeze=False, layout="constrained"
     )
+    look = looks(map(str, results["arm"].unique()), settings.control)
     for (column, words), axes in zip(shown.items(), panels[0]):
         for arm, part in results.groupby("arm", sort=False):
-            line = band(axes, part.groupby("generation")[column], f"{arm} ({part['seed'].nunique()} seeds)")
+            line = band(axes, part.groupby("generation")[column], f"{arm} ({part['seed'].nunique()} seeds)", look[str(arm)])
             if column == "fid" and _has(part, "predicted"):
                 theory = part.groupby("generation")["predicted"].mean()
                 axes.plot(theory, color=line.get_color(), linestyle="--", linewidth=1, label=f"{arm}, predicted")
         axes.set(xlabel="generation", ylabel=words)
-    panels[0, 0].set_yscale("log")
+        generations(axes, int(results["generation"].max()))
     floor_line(panels[0, 0], results)
+    logarithmic(panels[0, 0])
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
