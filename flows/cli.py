@@ -68,6 +68,11 @@ def _parser() -> Parser:
     report = command("report", _report, "rebuild reports/ from the files, finished or not")
     report.add_argument("--watch", action="store_true", help="rebuild its page at every new generation, until the run ends")
     report.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: look so often (5)")
+    drawn = command("figures", _figures, "vector figures for a paper, of the experiment and of studies that have points")
+    drawn.add_argument("--format", default="pdf", metavar="F", help="one or more of pdf,svg,png (pdf)")
+    drawn.add_argument("--width", default="3.3in", metavar="W", help="of a column, in in, cm, mm or pt (3.3in)")
+    tables = command("tables", _tables, "tables for a paper, an arm a row, and the sources that its arms are to cite")
+    tables.add_argument("--format", default="latex,markdown,csv", metavar="F", help="one or more of latex,markdown,csv (all)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
     command(
@@ -161,6 +166,19 @@ def _report(given: argparse.Namespace) -> None:
 
     params = load(Path(PARAMS))
     print(report.build(params, rendered(params)))
+
+
+def _figures(given: argparse.Namespace) -> None:
+    from pipeline.views.papers import figures, options, printing
+
+    formats, width = options.formats(given.format, printing.FORMATS), options.inches(given.width)
+    print(*figures.build(load(Path(PARAMS)), formats, width), sep="\n")
+
+
+def _tables(given: argparse.Namespace) -> None:
+    from pipeline.views.papers import options, tables
+
+    print(*tables.build(load(Path(PARAMS)), options.formats(given.format, tuple(tables.WRITERS))), sep="\n")
 
 
 def _track(given: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-FEW_DECADES, NARROW = 2.0, 0.7
+FEW_DECADES, NARROW = 2.5, 0.7
 """A logarithmic axis of fewer has labels between the powers of ten, too; a narrow one those of a linear axis."""
 
 

@@ -57,19 +57,23 @@ def draw_collapse(axes: Axes, params: Params, results: pd.DataFrame, marks: Yard
     last = int(results["generation"].max()) if len(results) else 1
     for arm, by_arm in results.groupby("arm", sort=False):
         band(axes, by_arm.groupby("generation")["fid"], str(arm), look[str(arm)])
+    foreseen = False
     for arm in results["arm"].unique():
         if (curve := predicted(params, str(arm))) is not None:
             theory, colour = pd.Series(curve[:last], range(1, len(curve[:last]) + 1)), look[str(arm)].colour
-            axes.plot(theory, color=colour, linestyle="--", linewidth=1, label=f"{arm}, predicted")
+            axes.plot(theory, color=colour, linestyle="--", linewidth=1)
+            foreseen = True
+    if foreseen:
+        axes.plot([], [], color=GREY, linestyle="--", linewidth=1, label="predicted (exact fit)")
     if marks.control is not None:
-        axes.axhline(marks.control, color=CONTROL.colour, linewidth=1, label=f"{control}: mean of its generations")
+        axes.axhline(marks.control, color=CONTROL.colour, linewidth=1, label=f"{control}: mean")
     if marks.control is not None and marks.control_std is not None:
         low, high = marks.control - marks.control_std, marks.control + marks.control_std
         said = f"{control}: one standard deviation"
         axes.axhspan(max(low, marks.floor / 2), high, color=CONTROL.colour, alpha=0.12, linewidth=0, label=said)
     if marks.first is not None:
         axes.axhline(marks.first, color=GREY, linestyle="-.", linewidth=1, label=f"generation 1 of {marks.first_arm}")
-    axes.axhline(marks.floor, color=BLACK, linestyle=":", linewidth=1, label=f"real against real, {marks.floor_n} samples")
+    axes.axhline(marks.floor, color=BLACK, linestyle=":", linewidth=1, label=f"floor: {marks.floor_n} real samples")
     _scale(axes, results["fid"], marks.floor)
     extractor = results["extractor"].iloc[0] if len(results) else kind_of(params.evaluation.extractor)
     axes.set(xlabel="generation", ylabel=f"FID ({extractor})")
@@ -119,7 +123,7 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
     ends = first_chains(results)
     same = len({chain.seed for chain in ends}) == 1
     last = max(ends.values(), default=1)
-    shown = sorted({round(number) for number in np.linspace(1, last, min(SHOWN_GENERATIONS, last))})
+    shown = shown_generations(last, SHOWN_GENERATIONS)
     figure, grid = plt.subplots(
         max(1, len(ends)), len(shown), figsize=(2.2 * len(shown), 2.3 * max(1, len(ends))), squeeze=False, layout="constrained"
     )
@@ -131,8 +135,13 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
             if generation > end:
                 axes.axis("off")
                 continue
-            _show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
+            show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
     return png(figure)
+
+
+def shown_generations(last: int, most: int) -> list[int]:
+    """At most so many generations, evenly from the first to the last."""
+    return sorted({round(number) for number in np.linspace(1, last, min(most, last))})
 
 
 def sheets(charts: list[dict[str, Any]]) -> list[bytes]:
@@ -174,7 +183,8 @@ def _draw(axes: Axes, chart: dict[str, Any]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _show(axes: Axes, params: Params, path: Path) -> None:
+def show(axes: Axes, params: Params, path: Path) -> None:
+    """Draw a generation's samples: points with the truth's two-sigma contours, or a grid of images."""
     source, output = stored(params), read_array(path)
     if not isinstance(source, Points):
         axes.imshow(image_grid(output, GRID_SIDE, GRID_SIDE), interpolation="nearest")

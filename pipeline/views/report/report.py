@@ -1,4 +1,4 @@
-"""The report: `collapse.csv`, two figures, an animation, and one HTML page that opens without a network and holds them all."""
+"""The report: `collapse.csv` and its columns, two figures, an animation, and an HTML page that holds all without a network."""
 
 import base64
 import platform
@@ -25,6 +25,7 @@ from pipeline.views.report import figures, timetable
 from pipeline.views.report.animation import animation
 from pipeline.views.report.answer import headline, reference_name
 from pipeline.views.report.charts import MANY, charts, library
+from pipeline.views.report.columns import dictionary
 from pipeline.views.report.costs import costs, step_seconds
 from pipeline.views.report.gallery import gallery
 from pipeline.views.report.numerals import figure_text
@@ -77,6 +78,7 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
     """
     layout, composed = Layout(params.experiment), compose(params, longer, began)
     write_text(layout.reports / "collapse.csv", composed.results.to_csv(index=False, lineterminator="\n"))
+    write_text(layout.reports / "columns.md", dictionary(params, composed.results.columns))
     for name, picture in composed.pictures.items():
         write_bytes(layout.reports / name, picture)
     write_json(layout.reports / "summary.json", composed.summary)

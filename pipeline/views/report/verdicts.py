@@ -68,20 +68,20 @@ def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State
     of_arm = results[results["arm"] == arm]
     chains = {seed: chain.sort_values("generation")["fid"].to_numpy() for seed, chain in of_arm.groupby("seed", sort=False)}
     state = {each["seed"]: str(each["state"]) for each in states if each["arm"] == arm}
-    compared, enough = _compared(chains), max(map(len, chains.values()), default=0) >= ENOUGH
-    without = [seed for seed in (state or chains) if not enough or seed not in compared]
-    cut = [seed for seed in compared if enough and state.get(seed, "").startswith("failed")]
-    row: dict[str, Any] = {"arm": arm, "seeds": len(compared), "chains": len(state or chains)}
+    chosen, enough = compared(chains), max(map(len, chains.values()), default=0) >= ENOUGH
+    without = [seed for seed in (state or chains) if not enough or seed not in chosen]
+    cut = [seed for seed in chosen if enough and state.get(seed, "").startswith("failed")]
+    row: dict[str, Any] = {"arm": arm, "seeds": len(chosen), "chains": len(state or chains)}
     row |= {
         "control": arm == control_arm(params),
         "left_out": _named(without, chains, state),
         "cut": _named(cut, chains, state),
     }
-    curves = np.array(list(compared.values()))
+    curves = np.array(list(chosen.values()))
     slope, factor, growth, own = UNKNOWN, UNKNOWN, UNKNOWN, np.array([])
     if len(curves):
         row |= {"generations": curves.shape[1], "end_mean": float(_ends(curves).mean()), "end_over": len(tail(curves[0]))}
-        units = _references(params, results, list(compared))
+        units = _references(params, results, list(chosen))
         factor, growth = _ratio(curves, units), _ratio(curves, curves[:, 0])
         own = _ends(curves) / units
         slope = _slope(curves)
@@ -96,7 +96,7 @@ def _row(params: Params, results: pd.DataFrame, arm: str, states: Sequence[State
     return row | {"verdict": FAILED if over else EARLY}
 
 
-def _compared(chains: dict[int, Floats]) -> dict[int, Floats]:
+def compared(chains: dict[int, Floats]) -> dict[int, Floats]:
     """The chains that are long enough beside the longest one, over the generations that they have in common."""
     longest = max(map(len, chains.values()), default=0)
     least = max(ENOUGH, longest / 2) if longest >= ENOUGH else 1

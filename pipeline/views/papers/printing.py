@@ -1,0 +1,105 @@
+"""Figures for print: fitted to a column, with text of a size that can be read there, saved with embedded fonts."""
+
+import textwrap
+from io import BytesIO
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.storage.files import write_bytes
+
+LABEL, TICK, LEGEND = 8.0, 7.0, 6.5
+"""Sizes of text in points: journals ask for at least 6."""
+LINE, MARKER = 1.2, 3.2
+PANEL = 2.2
+"""Inches that a panel must have beside others; narrower ones go below each other."""
+CHARACTER = 0.007
+"""About the width of a character, in inches a point of its size."""
+SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "self-consuming", "savefig.dpi": 600}
+"""Fonts are embedded as TrueType (some publishers refuse Type 3), and drawn as paths in SVG."""
+UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+"""Metadata that would differ from one time to the next is left out: the same results give the same bytes."""
+FORMATS = tuple(UNDATED)
+
+
+def save(figure: Figure, stem: Path, formats: list[str]) -> list[Path]:
+    """Write the figure beside each other in the formats, close it, and give the files."""
+    paths = []
+    with matplotlib.rc_context(SETTINGS):
+        for kind in formats:
+            buffer = BytesIO()
+            figure.savefig(buffer, format=kind, metadata=UNDATED[kind])
+            paths.append(stem.parent / f"{stem.name}.{kind}")
+            write_bytes(paths[-1], buffer.getvalue())
+    plt.close(figure)
+    return paths
+
+
+def fit(figure: Figure, width: float) -> Figure:
+    """Give a figure a width in inches, with text, lines and markers for print.
+
+    Panels that would be too narrow beside each other go below each other. Long titles and labels are broken into lines, and
+    the legends drawn anew.
+    """
+    panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
+    if not panels:
+        return figure
+    spec = panels[0].get_subplotspec()
+    assert spec is not None
+    rows, columns, *_ = spec.get_geometry()
+    old_width, old_height = figure.get_size_inches()
+    shape = min(0.85, max(0.6, (old_height / rows) / (old_width / columns)))
+    kept = min(columns, max(1, int(width // PANEL)))
+    if kept < columns:
+        rows, columns = ceil(len(panels) / kept), kept
+        for place, cell in zip(panels, figure.add_gridspec(rows, columns)):  # type: ignore[call-overload]
+            place.set_subplotspec(cell)
+    for axes in figure.axes:
+        _print(axes, width / columns)
+    lines = _legend(figure, panels, width)
+    figure.set_size_inches(width, rows * shape * width / columns + lines * 1.5 * LEGEND / 72)
+    return figure
+
+
+def _print(axes: Axes, width: float) -> None:
+    """Text, lines and markers of a panel of so many inches."""
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_text(textwrap.fill(text.get_text(), max(10, int(0.85 * width / (CHARACTER * LABEL)))))
+        text.set_fontsize(LABEL)
+    axes.tick_params(which="both", labelsize=TICK)
+    for line in axes.get_lines():
+        line.set_linewidth(min(LINE, line.get_linewidth()))
+        line.set_markersize(min(MARKER, line.get_markersize()))
+    if axes.get_legend() is not None:
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles, labels, fontsize=LEGEND, handlelength=2.2, frameon=False)
+
+
+def _legend(figure: Figure, panels: list[Axes], width: float) -> int:
+    """Draw the figure's legend anew, if it has one; gives its number of lines."""
+    if not figure.legends:
+        return 0
+    for former in list(figure.legends):
+        former.remove()
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            entries.setdefault(label, handle)
+    longest = max(map(len, entries), default=1)
+    columns = max(1, min(4, int(width / (CHARACTER * LEGEND * longest + 0.45))))
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=LEGEND,
+        handlelength=2.4,
+        columnspacing=1.2,
+    )
+    return ceil(len(entries) / columns)
