@@ -25,6 +25,7 @@ pytest_plugins = ("grown",)
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     ".dvc/config",
+    ".dvc/plots.html",
     ".dvcignore",
     ".gitignore",
     "dvc.yaml",
