@@ -10,12 +10,17 @@ import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from pipeline.storage.files import write_bytes
 
 LABEL, TICK, LEGEND = 8.0, 7.0, 6.5
 """Sizes of text in points: journals ask for at least 6."""
 LINE, MARKER = 1.2, 3.2
+STYLE: dict[str, Any] = {"frameon": False, "fontsize": LEGEND, "handlelength": 2.4, "columnspacing": 1.2}
+"""Of legends."""
+BELOW = 27.0
+"""Points from a panel to its legend, over the numbers and the name of its axis."""
 PANEL = 2.2
 """Inches that a panel must have beside others; narrower ones go below each other."""
 CHARACTER = 0.007
@@ -59,15 +64,14 @@ def fit(figure: Figure, width: float) -> Figure:
         rows, columns = ceil(len(panels) / kept), kept
         for place, cell in zip(panels, figure.add_gridspec(rows, columns)):  # type: ignore[call-overload]
             place.set_subplotspec(cell)
-    for axes in figure.axes:
-        _print(axes, width / columns)
-    lines = _legend(figure, panels, width)
+    lines = max((_print(axes, width / columns) for axes in figure.axes), default=0) * rows
+    lines += _legend(figure, panels, width)
     figure.set_size_inches(width, rows * shape * width / columns + lines * 1.5 * LEGEND / 72)
     return figure
 
 
-def _print(axes: Axes, width: float) -> None:
-    """Text, lines and markers of a panel of so many inches."""
+def _print(axes: Axes, width: float) -> int:
+    """Text, lines and markers of a panel of so many inches, its legend below it; gives the legend's number of lines."""
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_text(textwrap.fill(text.get_text(), max(10, int(0.85 * width / (CHARACTER * LABEL)))))
         text.set_fontsize(LABEL)
@@ -75,9 +79,13 @@ def _print(axes: Axes, width: float) -> None:
     for line in axes.get_lines():
         line.set_linewidth(min(LINE, line.get_linewidth()))
         line.set_markersize(min(MARKER, line.get_markersize()))
-    if axes.get_legend() is not None:
-        handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles, labels, fontsize=LEGEND, handlelength=2.2, frameon=False)
+    if axes.get_legend() is None:
+        return 0
+    handles, labels = axes.get_legend_handles_labels()
+    below = axes.transAxes + ScaledTranslation(0, -BELOW / 72, axes.figure.dpi_scale_trans)
+    columns = _columns(labels, width)
+    axes.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=columns, **STYLE)
+    return ceil(len(labels) / columns)
 
 
 def _legend(figure: Figure, panels: list[Axes], width: float) -> int:
@@ -90,16 +98,12 @@ def _legend(figure: Figure, panels: list[Axes], width: float) -> int:
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels()):
             entries.setdefault(label, handle)
-    longest = max(map(len, entries), default=1)
-    columns = max(1, min(4, int(width / (CHARACTER * LEGEND * longest + 0.45))))
-    figure.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=LEGEND,
-        handlelength=2.4,
-        columnspacing=1.2,
-    )
+    columns = _columns(list(entries), width)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, **STYLE)
     return ceil(len(entries) / columns)
+
+
+def _columns(labels: list[str], width: float) -> int:
+    """How many columns of a legend fit into so many inches."""
+    longest = max(map(len, labels), default=1)
+    return max(1, min(4, int(width / (CHARACTER * LEGEND * longest + 0.45))))

@@ -69,7 +69,7 @@ def draw_collapse(axes: Axes, params: Params, results: pd.DataFrame, marks: Yard
         axes.axhline(marks.control, color=CONTROL.colour, linewidth=1, label=f"{control}: mean")
     if marks.control is not None and marks.control_std is not None:
         low, high = marks.control - marks.control_std, marks.control + marks.control_std
-        said = f"{control}: one standard deviation"
+        said = f"{control}: ± 1 std. dev."
         axes.axhspan(max(low, marks.floor / 2), high, color=CONTROL.colour, alpha=0.12, linewidth=0, label=said)
     if marks.first is not None:
         axes.axhline(marks.first, color=GREY, linestyle="-.", linewidth=1, label=f"generation 1 of {marks.first_arm}")
@@ -99,7 +99,7 @@ def band(axes: Axes, grouped: "SeriesGroupBy", label: str, look: Look | str | No
 def floor_line(axes: Axes, results: pd.DataFrame) -> None:
     """Draw the real-versus-real floor that a study's rows give, with its sample count."""
     if "floor" in results:
-        label = f"real against real, {results['floor_n'].max():.0f} samples"
+        label = f"floor: {results['floor_n'].max():.0f} real samples"
         axes.axhline(results["floor"].mean(), color=BLACK, linestyle=":", linewidth=1, label=label)
 
 

@@ -18,20 +18,32 @@
   let printing = false;
   const hidden = new Set(JSON.parse(kept.get("hidden") || "[]"));
 
+  function between([low, high]) { // labels 1, 2, 5, 10 on a logarithmic axis of few decades; a narrow one's as on a linear one
+    const decades = high - low;
+    if (decades < 0.7) return null;
+    return decades < 2.5 ? "D2" : Math.max(1, Math.ceil(decades / 8));
+  }
+
+  function label() { // anew after a zoom
+    const { type, range, dtick } = chart.layout.yaxis;
+    if (type === "log" && range && (dtick ?? null) !== between(range)) Plotly.relayout(chart, { "yaxis.dtick": between(range) });
+  }
+
   function draw() {
     const shown = charts[metric.value];
     log.disabled = !shown.may_be_log;
     const night = dark.matches && !printing;
     const ink = night ? "#e4e6e9" : "#1a1d21", grid = night ? "#ffffff2e" : "#00000024";
-    const scale = log.checked && shown.may_be_log ? { type: "log", range: shown.range } : { type: "linear", autorange: true };
+    const scale = log.checked && shown.may_be_log ? { type: "log", range: shown.range, dtick: between(shown.range) } : { type: "linear", autorange: true };
     const last = Math.max(...shown.traces.flatMap((trace) => trace.x));
+    const spare = last > 1 ? Math.max(0.02 * (last - 1), 0.1) : 0.5; // the axis begins and ends with the data
     const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
     const layout = {
       uirevision: metric.value,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18, uirevision: [...hidden].join(" ") }, margin: { t: 10, r: 10, b: 40, l: 60 },
-      xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, rangemode: "tozero" },
+      xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, range: [1 - spare, last + spare] },
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };
@@ -84,7 +96,7 @@
     metric.value = String(Math.max(0, before));
     startLog();
     offer();
-    draw().then(() => chart.on("plotly_restyle", keepHidden));
+    draw().then(() => { chart.on("plotly_restyle", keepHidden); chart.on("plotly_relayout", label); });
     metric.addEventListener("change", choose);
     log.addEventListener("change", () => { kept.set(`log ${charts[metric.value].name}`, String(log.checked)); draw(); });
     dark.addEventListener("change", draw);

@@ -87,7 +87,7 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
     curves |= {"fid_base": ("base, against its own distribution", STANDARD)}
     for column, (label, look) in curves.items():
         band(distances, chosen.groupby("target")[column], label, look)
-    label = f"real against real, {chosen['floor_n'].max():.0f} samples"
+    label = f"floor: {chosen['floor_n'].max():.0f} real samples"
     distances.plot(chosen.groupby("target")["floor"].mean(), color=BLACK, linestyle=":", linewidth=1, label=label)
     distances.set(
         xlabel="target share", ylabel="FID against real data of the target distribution", title="mean and range of the seeds"
