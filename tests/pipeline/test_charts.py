@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.analysis.theory import predicted
 from pipeline.experiment.params import Params, load, parse
-from pipeline.views.report.charts import REACH, charts
+from pipeline.views.report.charts import charts
+from pipeline.views.report.figures import REACH
 from pipeline.views.report.results import Yardsticks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,8 @@ def params() -> Params:
 
 
 def shown(params: Params, fids: list[float]) -> tuple[float, float]:
-    """The lowest and the highest FID that the logarithmic axis first shows."""
+    """The lowest and the highest FID that the logarithmic axis first shows of 100 generations that end with these FIDs."""
+    fids = [fids[0]] * (100 - len(fids)) + fids
     results = pd.DataFrame({"arm": "standard", "seed": 0, "generation": range(1, len(fids) + 1), "fid": fids})
     low, high = charts(params, results, MARKS)[0]["range"]
     return 10**low, 10**high
@@ -51,3 +53,10 @@ def test_a_prediction_below_leaves_the_axis_to_what_was_measured(params: Params)
     assert curve is not None
     most = 10 * float(np.max(curve))
     assert shown(params, [0.02, most])[1] == pytest.approx(1.3 * most, rel=1e-3)
+
+
+def test_theory_ends_with_the_generations_that_there_are(params: Params) -> None:
+    results = pd.DataFrame({"arm": "standard", "seed": 0, "generation": range(1, 8), "fid": 0.02})
+    ends = {trace["name"]: trace["x"][-1] for trace in charts(params, results, MARKS)[0]["traces"]}
+    assert ends["standard, predicted (exact fit)"] == 7
+    assert set(ends.values()) == {7}

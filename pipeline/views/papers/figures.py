@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params
@@ -69,9 +70,9 @@ def samples(params: Params, results: pd.DataFrame, width: float) -> Figure:
     ends = first_chains(results)
     shown = shown_generations(max(ends.values()), min(6, max(2, int(width // CELL) - 1)))
     side = width / len(shown)
-    figure, grid = plt.subplots(
-        len(ends), len(shown), figsize=(width, side * len(ends) + 0.3), squeeze=False, layout="constrained"
-    )
+    engine = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01)
+    size = width, side * len(ends) + 0.3
+    figure, grid = plt.subplots(len(ends), len(shown), figsize=size, squeeze=False, layout=engine)
     for (chain, end), row in zip(ends.items(), grid):
         row[0].set_ylabel(chain.arm, fontsize=LABEL)
         for generation, axes in zip(shown, row):
@@ -81,12 +82,9 @@ def samples(params: Params, results: pd.DataFrame, width: float) -> Figure:
                 continue
             show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
             for points in axes.collections:
-                points.set_sizes([POINT])  # type: ignore[attr-defined]
+                points.set_sizes([POINT])
                 points.set_rasterized(True)  # thousands of points as paths would make the file large and slow
     for generation, axes in zip(shown, grid[0]):
         axes.set_title(f"{generation}", fontsize=LABEL)
     figure.suptitle("generation", fontsize=LABEL)
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(w_pad=0.01, h_pad=0.01)  # type: ignore[call-arg]
     return figure

@@ -25,7 +25,7 @@ PANEL = 2.2
 """Inches that a panel must have beside others; narrower ones go below each other."""
 CHARACTER = 0.007
 """About the width of a character, in inches a point of its size."""
-SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "self-consuming", "savefig.dpi": 600}
+SETTINGS: Any = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "self-consuming", "savefig.dpi": 600}
 """Fonts are embedded as TrueType (some publishers refuse Type 3), and drawn as paths in SVG."""
 UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 """Metadata that would differ from one time to the next is left out: the same results give the same bytes."""

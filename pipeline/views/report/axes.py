@@ -29,5 +29,5 @@ def logarithmic(axes: Axes) -> None:
 def generations(axes: Axes, last: int) -> None:
     """Let the horizontal axis begin with generation 1 and end with the last that there is."""
     spare = max(0.02 * (last - 1), 0.1 if last > 1 else 0.5)
-    axes.set_xlim(1 - spare, last + spare)
+    axes.set_xlim(1 - min(spare, 0.9), last + spare)  # there is no generation 0
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -2,7 +2,7 @@
 
 Standard training, SIMS and the control always have the same three, whatever other arms there are (Okabe and Ito's blue,
 vermilion and bluish green). All colours have a contrast of at least 3.3 against white and against the page's dark background,
-and are told apart by readers who see no red, no green or no blue, or, in grey print, by their markers.
+and the three are told apart by readers who see no red or no green; in grey print all are by their markers.
 """
 
 from collections.abc import Iterable, Sequence

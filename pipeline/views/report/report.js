@@ -43,7 +43,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hovermode: "x unified", hoverlabel: { bgcolor: night ? "#23272d" : "#ffffff", font: { color: ink } },
       legend: { orientation: "h", y: -0.18, uirevision: [...hidden].join(" ") }, margin: { t: 10, r: 10, b: 40, l: 60 },
-      xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, range: [1 - spare, last + spare] },
+      xaxis: { ...axis, title: { text: "generation" }, ...(last > 10 ? {} : { dtick: 1 }), unifiedhovertitle: { text: "generation %{x}" }, range: [1 - Math.min(spare, 0.9), last + spare] },
       yaxis: { ...axis, title: { text: shown.label }, ...scale, tickformat: "~g", uirevision: `${metric.value} ${scale.type}` },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#9aa2ab" : "#6a727b", activecolor: ink },
     };

@@ -1,5 +1,7 @@
 """The page of study `mechanisms`: what its points say, and the picture of where denoisers go wrong."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -90,7 +92,7 @@ def _curves(axes: Axes, rows: pd.DataFrame, look: dict[str, Look]) -> None:
             axes.plot(chain["generation"], chain["fid"], color=colour, linewidth=0.5, alpha=0.5)
         median = part.groupby("generation")["fid"].median()
         every = max(1, len(median) // MARKS)
-        style = {"color": colour, "marker": marker, "markersize": 4, "markevery": every}
+        style: Any = {"color": colour, "marker": marker, "markersize": 4, "markevery": every}
         axes.plot(median, linewidth=2, label=f"{arm}, median", **style)
         if part["predicted"].notna().any():
             theory = part.groupby("generation")["predicted"].median().astype(float)

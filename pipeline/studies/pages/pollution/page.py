@@ -1,6 +1,7 @@
 """The page of study `pollution`: what its points say, and a figure."""
 
 from functools import partial
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,7 +14,7 @@ from pipeline.studies.points.pollution.point import Settings
 from pipeline.views.report.figures import band, floor_line
 from pipeline.views.report.palette import GREY, MARKERS, SIMS, STANDARD, Look
 
-LINES = "-", "--", ":", "-."
+LINES: Any = "-", "--", ":", "-."
 """Those of SIMS with one w and the next."""
 
 
