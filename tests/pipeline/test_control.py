@@ -133,7 +133,7 @@ def test_a_candidate_that_diverged_is_not_the_best_and_spoils_no_figure() -> Non
     mixed = rows({1.0: 15.0, 2.0: None}, {1.0: 0.8, 2.0: None})
     assert list(candidates(mixed)["best"]) == [True, False]
     labels = [line.get_label() for axes in plot(SETTINGS, mixed).axes for line in axes.lines]
-    assert "real against real, 1000 samples" in labels
+    assert "floor: 1000 real samples" in labels
     assert summary(SETTINGS, rows({2.0: None}, {2.0: None})).text == "no target is feasible"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -173,9 +172,9 @@ def test_names_are_escaped_for_latex() -> None:
 
 @pytest.mark.parametrize("command", ["figures", "tables"])
 def test_without_a_generation_there_is_one_line_that_says_so(
-    command: str, project: Callable[..., Project], capsys: pytest.CaptureFixture[str]
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with chdir(project().folder):
+    with chdir(Project(tmp_path / "project").folder):
         assert main([command]) == 2
     assert "has no finished generation" in capsys.readouterr().err.splitlines()[0]
 
@@ -208,8 +207,8 @@ def test_every_source_that_is_named_has_an_entry_that_closes_its_braces() -> Non
         assert re.search(r"eprint = \{\d{4}\.\d{5}\}", text)
 
 
-def test_an_extensions_loop_is_named_as_one_without_a_known_source(project: Callable[..., Project]) -> None:
-    copy = project()
+def test_an_extensions_loop_is_named_as_one_without_a_known_source(tmp_path: Path) -> None:
+    copy = Project(tmp_path / "project")
     copy.edit("experiment: smoke", "extensions: [examples/my_arms.py]\nexperiment: smoke")
     copy.edit("sims: {loop: augmentation", "sims: {loop: every-second")
     with chdir(copy.folder):

@@ -66,7 +66,7 @@ def test_an_arms_end_is_in_units_of_the_control_of_the_same_seed_with_its_interv
 
 def test_theory_and_lost_modes_are_shown_beside_what_is_measured_where_there_are_any() -> None:
     settings = prophylaxis.settings(control="real")
-    assert labels_of(prophylaxis.plot(settings, chains()))[-1] == "real against real, 500 samples"
+    assert labels_of(prophylaxis.plot(settings, chains()))[-1] == "floor: 500 real samples"
     rows = chains(predicted=0.01, modes_lost=3)
     row = prophylaxis.summary(settings, rows).tables
     ends = row["arms, in units of the control of the same seed"].set_index("arm").loc["arm"]
@@ -105,7 +105,7 @@ def test_pollution_reports_the_break_even_and_takes_what_diverged_for_infinitely
     assert "standard training is better than the unpolluted base up to |D_p| = 0 |D_r|" in text
     assert "SIMS (w = 1) is better than the unpolluted base up to |D_p| = 1 |D_r| (1 to 1, 2 seeds" in text
     assert math.isinf(next(iter(tables.values()))["fid"].iloc[-1])
-    assert "real against real, 1200 samples" in labels_of(pollution.plot(settings, rows))
+    assert "floor: 1200 real samples" in labels_of(pollution.plot(settings, rows))
 
 
 def test_a_candidate_that_diverges_is_never_chosen_and_all_of_them_are_an_error(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
