@@ -74,6 +74,8 @@ def _parser() -> Parser:
     tables = command("tables", _tables, "tables for a paper, an arm a row, and the sources that its arms are to cite")
     tables.add_argument("--format", default="latex,markdown,csv", metavar="F", help="one or more of latex,markdown,csv (all)")
     command("track", _track, "write whatever MLflow lacks of the finished generations")
+    pages = command("ui", _ui, "MLflow's pages with the experiment's curves; on a tracking server, their address")
+    pages.add_argument("--port", type=int, default=5000, metavar="PORT", help="of the server on this machine (5000)")
     command("serve", _serve, "a Prefect server if none answers, then the deployments self-consuming/<arm> and /compare")
     command(
         "kinds", _kinds, "data sets, networks, loops, strategies, hooks, ... that may be named, yours included, with settings"
@@ -184,9 +186,17 @@ def _tables(given: argparse.Namespace) -> None:
 def _track(given: argparse.Namespace) -> None:
     from pipeline.views.mlflow import chain_runs, point_runs
 
-    print(f"{chain_runs.rebuild(load(Path(PARAMS)))} chains tracked")
+    params = load(Path(PARAMS))
+    print(f"{chain_runs.rebuild(params)} chains tracked")
     if points := point_runs.rebuild():
         print(f"{points} points of studies tracked")
+    terminal.say_curves(params)
+
+
+def _ui(given: argparse.Namespace) -> None:
+    from flows.server.curves_page import show_curves
+
+    show_curves(given.port)
 
 
 def _serve(given: argparse.Namespace) -> None:

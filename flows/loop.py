@@ -42,6 +42,7 @@ from pipeline.storage.leftovers import cleared
 from pipeline.storage.within import told
 from pipeline.views.mlflow.chain_runs import store_of
 from pipeline.views.mlflow.monitor import machine_watched
+from pipeline.views.mlflow.overview import Overview
 
 GOODBYE_SECONDS = 2.0
 """How long a run that is stopped may take to tell MLflow so."""
@@ -95,6 +96,7 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
             failures += follow_chains(root, params, wanted, broken, remote, lost)
             if not lost.is_set():
                 link_report(params, write_report(versions, params, wanted, began))
+                (store := store_of(params)).attempt(Overview(store, params).conclude)
         if lost.is_set():
             end_without(server)
         note(layout.runs, "run", began, time.time() - began)
@@ -125,6 +127,7 @@ def follow_chains(
     """Run the chains, but those of seeds that are `broken`; show and push their generations as they come; gives what failed."""
     layout, failures = Layout(params.experiment), []
     store, places = store_of(params), at_once(params, len(wanted))
+    overview = Overview(store, params)
     views = {chain: ChainView(store, params, chain, generations, places, lost) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:
@@ -135,6 +138,8 @@ def follow_chains(
         folder = layout.generation(chain, said.generation)
         progress.reached(chain, said, read_json(folder / METRICS)["fid"])
         views[chain].reached(said.generation)
+        if overview.is_due:
+            store.attempt(overview.curves)
         remote.push(str(folder / RECIPE))
 
     def look(chain: Chain) -> None:
@@ -169,7 +174,8 @@ def follow_chains(
             thread.join(GOODBYE_SECONDS)
             raise
     if not lost.is_set():
-        store.attempt(lambda: link_chart(params, store, views.values()))
+        store.attempt(overview.curves)
+        store.attempt(lambda: link_chart(params, overview))
     return failures
 
 

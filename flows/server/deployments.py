@@ -40,6 +40,6 @@ def serve_forever() -> None:
             for path in sorted(STUDY_FOLDER.glob(f"*/{PARAMS}"))
         ]
         print(f"pages    {api.removesuffix('/api')}", file=sys.stderr)
-        print(f"curves   {curves()}", file=sys.stderr)
+        print(f"curves   self-consuming ui, or {curves()}", file=sys.stderr)
         print("run      prefect deployment run self-consuming/compare --watch", file=sys.stderr)
         serve(*deployments, print_starting_message=False, limit=1)

@@ -161,7 +161,6 @@ def study(given: argparse.Namespace) -> None:
 
 def _say_where(params: Params) -> None:
     from pipeline.storage.clock import process_start
-    from pipeline.views.mlflow.store import curves
     from pipeline.views.report.timetable import time_table
 
     layout = Layout(params.experiment)
@@ -169,4 +168,19 @@ def _say_where(params: Params) -> None:
     table["share"] = table["share"].map("{:.1%}".format)
     print(table.to_string(index=False, formatters={"seconds": "{:.1f}".format}))
     print(f"\nreport   {layout.page}")
-    print(f"curves   {curves()}")
+    say_curves(params)
+
+
+def say_curves(params: Params) -> None:
+    """Say where the curves are: at an address, which `self-consuming ui` opens for a store on this machine."""
+    from pipeline.views.mlflow.chain_runs import store_of
+    from pipeline.views.mlflow.overview import Overview
+    from pipeline.views.mlflow.store import curves, store_uri
+
+    addresses = list[str | None]()
+    store = store_of(params)
+    store.attempt(lambda: addresses.append(Overview(store, params).address()))
+    if not addresses or addresses[0] is None or store_uri().startswith("http"):
+        print(f"curves   {addresses[0] if addresses and addresses[0] else curves()}")
+    else:
+        print(f"curves   self-consuming ui, or {curves()}; then {addresses[0]}")

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
@@ -22,7 +21,8 @@ from pipeline.records.ledger import digests
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import METRICS, SYNTHETIC, Layout
 from pipeline.storage.within import Told
-from pipeline.views.mlflow.chain_runs import ChainTracker, chart
+from pipeline.views.mlflow.chain_runs import ChainTracker
+from pipeline.views.mlflow.overview import Overview
 from pipeline.views.mlflow.store import Store, curves
 
 
@@ -137,10 +137,10 @@ class ChainView:
             get_client(sync_client=True).update_artifact(self._table, ArtifactUpdate(data=json.dumps(self._rows)))
 
 
-def link_chart(params: Params, store: Store, views: Iterable[ChainView]) -> None:
-    """Link to the curves of all chains on the page of the flow run."""
+def link_chart(params: Params, overview: Overview) -> None:
+    """Link to the curves of all arms on the page of the flow run."""
     with counted(Layout(params.experiment).runs):
-        if address := chart(store, (view.tracker for view in views)):
+        if address := overview.address():
             link = "collapse curves in MLflow", f"{params.experiment}-curves", f"`{curves()}`"
             attempt(lambda: create_link_artifact(address, *link))
 

@@ -17,6 +17,8 @@ from pipeline.storage.ownership import owned
 from pipeline.storage.within import Told
 from pipeline.views.mlflow.chain_runs import ChainTracker, rebuild, store_of
 from pipeline.views.mlflow.monitor import machine_watched
+from pipeline.views.mlflow.naming import grouped
+from pipeline.views.mlflow.overview import Overview
 from pipeline.views.mlflow.store import Store, curves, pages
 
 SIMS = Chain("sims", 0)
@@ -40,9 +42,8 @@ def whole(made: int = 2) -> tuple[set[tuple[str, str, int]], set[tuple[str, int]
     before = Counter[str]()
     for number, folder in enumerate(generations(*range(1, made + 1)), start=1):
         metrics = json.loads((folder / "metrics.json").read_text())
-        points |= {
-            ("sims/seed0", key, number) for key in metrics.keys() - {"generation", "extractor", "reference", "environment"}
-        }
+        words = {"generation", "extractor", "reference", "environment", "nfe", "images_seen", "guidance"}
+        points |= {("sims/seed0", grouped(key), number) for key in metrics.keys() - words if not key.startswith("n_")}
         for name, curve in json.loads((folder / "losses.json").read_text()).items():
             points |= {("sims/seed0 losses", f"loss of {name}", before[name] + step) for step, _ in curve}
             before[name] += curve[-1][0]
@@ -142,29 +143,76 @@ def test_a_generation_made_anew_with_another_metric_takes_the_old_ones_place_eve
         ChainTracker(store, params, SIMS).track(generations(2))
     assert tuple(map(once, finished_copy.tracked())) == whole()
     run = ChainTracker(store, params, SIMS).run
-    assert [point.value for point in store.client.get_metric_history(run, "kid")][-1] == 0.125
+    assert [point.value for point in store.client.get_metric_history(run, "quality/kid")][-1] == 0.125
 
 
 def test_resolved_params_are_those_of_the_parent_run_and_other_params_have_another(store, finished_copy):
     params = load(Path("params.yaml"))
     ChainTracker(store, params, SIMS).track(generations(1, 2))
     with sqlite3.connect("mlflow.db") as db:
-        table = db.execute("select key, value from params natural join runs where name = 'experiment'").fetchall()
+        table = db.execute("select key, value from params natural join runs where name = 'smoke'").fetchall()
     given = dict(table)
     assert len(table) == len(given)
     assert {"device": "cpu", "evaluation.fid_infinity": "False", "engine.workers": "auto"}.items() <= given.items()
-    assert {"train.steps": "200", "arms.standard.strategy": "standard", "generations": "2"}.items() <= given.items()
+    assert {"train.steps": "200", "arms.standard.strategy": "standard"}.items() <= given.items()
 
-    finished_copy.edit("generations: 2", "generations: 5")
+    finished_copy.edit("generations: 2", "generations: 5")  # more of the same
     later = load(Path("params.yaml"))
     longer = store_of(later)
     tracker = ChainTracker(longer, later, SIMS)
     tracker.track(generations(1, 2))
-    assert longer.parent != store.parent
-    assert longer.client.get_run(longer.parent).data.params["generations"] == "5"
-    run = longer.client.get_run(tracker.run)
-    assert run.data.tags["mlflow.parentRunId"] == longer.parent
+    assert longer.parent == store.parent
+    assert longer.client.get_run(longer.parent).data.tags["generations"] == "5"
     assert tuple(map(once, finished_copy.tracked())) == whole()
+
+    finished_copy.edit("guidance: 1.0", "guidance: 0.5")  # which the chain of standard does not depend on
+    other = store_of(load(Path("params.yaml")))
+    assert other.parent != store.parent
+    assert other.client.get_run(other.parent).info.run_name == "arms.sims.guidance=0.5"
+    standard = Chain("standard", 0)
+    mine = [ChainTracker(each, load(Path("params.yaml")), standard).run for each in (store, other)]
+    parents = [other.client.get_run(run).data.tags["mlflow.parentRunId"] for run in mine]
+    assert parents == [store.parent, other.parent]  # each has a baseline of its own
+
+
+def test_the_experiments_run_has_the_arms_curves_and_the_answer(store, finished_copy):
+    for _ in range(2):
+        rebuild(load(Path("params.yaml")))
+    experiment = store.client.get_experiment(store.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    for arm in ("sims", "standard"):
+        history = store.client.get_metric_history(store.parent, f"fid/{arm}")
+        folders = [Layout("smoke").generation(Chain(arm, 0), number) for number in (1, 2)]
+        assert [point.step for point in history] == [1, 2]
+        assert [point.value for point in history] == [
+            json.loads((each / "metrics.json").read_text())["fid"] for each in folders
+        ]
+    run = store.client.get_run(store.parent)
+    assert {"answer/factor/sims", "answer/slope/standard"} <= run.data.metrics.keys()
+    assert run.data.tags["verdict.sims"] == "too early"
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("Too early for a verdict")
+    assert (finished_copy.folder / "reports" / "smoke" / "report.html").as_uri() in note
+    constant = store.client.get_run(ChainTracker(store, load(Path("params.yaml")), SIMS).run).data
+    assert constant.tags["n_samples"] == "1000"
+    assert {name.partition("/")[0] for name in constant.metrics} == {"fid", "quality", "diversity"}
+
+
+def test_a_generation_made_anew_gives_the_experiment_a_fresh_run_with_the_same_chains_below_it(store, finished_copy):
+    rebuild(load(Path("params.yaml")))
+    former, children = store.parent, below(store)
+    path = generations(2)[0] / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fid": 0.5}))
+    again = store_of(load(Path("params.yaml")))
+    Overview(again, load(Path("params.yaml"))).curves()
+    assert again.parent != former
+    assert [point.value for point in again.client.get_metric_history(again.parent, "fid/sims")][-1] == 0.5
+    assert below(again) == children
+
+
+def below(store: Store) -> set[str]:
+    query = f"tags.`mlflow.parentRunId` = '{store.parent}'"
+    return {run.info.run_id for run in store.client.search_runs([store.experiment_id], query)}
 
 
 def test_the_status_in_mlflow_is_that_of_the_chain_and_not_that_of_track(store, finished_copy):

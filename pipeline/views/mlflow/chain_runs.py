@@ -12,7 +12,6 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from pipeline.analysis.rows import numbers
 from pipeline.data import stored
@@ -29,6 +28,8 @@ from pipeline.storage.layout import LOSSES, METRICS, PICTURE, RUNNER, SYNTHETIC,
 from pipeline.storage.ownership import owned, owner
 from pipeline.storage.within import Told
 from pipeline.views.mlflow.long_steps import LIVE, LongSteps
+from pipeline.views.mlflow.naming import changing, constants
+from pipeline.views.mlflow.overview import Overview
 from pipeline.views.mlflow.store import Store, digest, pages, written
 from pipeline.views.resolved import resolved, resolved_device
 
@@ -40,6 +41,8 @@ WRITTEN = "written.g"
 """The tag of a generation: a hash of what is written of it."""
 LOSSES_OF_CHAIN, MOST_LOSSES, LEAST_LOSSES = 500, 200, 5
 """About so many points of a chain's loss curve, and how many a generation at most and at least; losses.json has more."""
+GROWING = "generations", "seeds"
+"""What an experiment may get more of and be the same."""
 BATCH = 40
 """Generations written at once: MLflow takes 100 tags together."""
 
@@ -141,7 +144,8 @@ class ChainTracker:
     @cached_property
     def _run(self) -> str:
         facts = decisive(self.params, self.chain) | judging(self.params) | {"seed": self.chain.seed}
-        run = self.store.run(str(self.chain), digest(facts), _flat(facts), self.store.parent)
+        own = digest([facts, digest(self.store.facts)])  # every parent keeps a baseline of its own
+        run = self.store.run(str(self.chain), own, _flat(facts), self.store.parent)
         self._log_real(run)
         return run
 
@@ -173,10 +177,15 @@ class ChainTracker:
         """What the run's tags say of the chain and of where it was made."""
         arm = self.params.arms[self.chain.arm]
         facts = {"arm": self.chain.arm, "loop": arm.loop, "strategy": arm.strategy, "seed": str(self.chain.seed)}
-        facts |= {key: str(metrics[key]) for key in (*COMPARED, "n_reference", "n_samples") if key in metrics}
+        facts |= {key: str(metrics[key]) for key in COMPARED if key in metrics} | constants(numbers(metrics), self._chooses)
         facts |= {"params_hash": self.params.fingerprint, "device": resolved_device(self.params)}
         facts["version.python"] = platform.python_version()
         return facts | {f"version.{name}": version(name) for name in PACKAGES} | self._commit
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether the chain's guidance, and with it the cost of a sample, may differ from generation to generation."""
+        return self.params.arms[self.chain.arm].guidance == "auto"
 
     @cached_property
     def _commit(self) -> dict[str, str]:
@@ -214,7 +223,7 @@ class ChainTracker:
         every, most = max(1, length // IMAGES), min(MOST_LOSSES, max(LEAST_LOSSES, LOSSES_OF_CHAIN // length))
         for each in made:
             generation, stamp = each.generation, _stamp(each.generation)
-            values = {key: value for key, value in numbers(each.metrics).items() if key != "generation"}
+            values = changing(numbers(each.metrics), self._chooses)
             points += [Metric(key, float(value), stamp, generation) for key, value in values.items()]
             losses += [
                 Metric(f"loss of {name}", float(loss), stamp, (generation - 1) * curve[-1][0] + step)
@@ -253,17 +262,9 @@ def _stamp(generation: int) -> int:
 
 def store_of(params: Params) -> Store:
     """The experiment's runs in MLflow, under a run that carries the params as they were understood."""
-    return Store(params.experiment, _flat(resolved(params, beforehand=True)))
-
-
-def chart(store: Store, trackers: Iterable[ChainTracker]) -> str | None:
-    """Where MLflow shows the FID curves of chains in one chart; None where MLflow is away."""
-    if store.broken:
-        return None
-    asked = {"runs": [tracker.run for tracker in trackers], "metric": "fid", "experiments": [store.experiment_id]}
-    asked |= {"plot_metric_keys": ["fid"]}
-    words = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in asked.items())
-    return f"{pages()}/#/metric?{words}&x_axis=step"
+    facts = _flat(resolved(params, beforehand=True))
+    growing = {key: facts.pop(key) for key in GROWING}
+    return Store(params.experiment, facts, growing)
 
 
 def rebuild(params: Params) -> int:
@@ -279,6 +280,8 @@ def rebuild(params: Params) -> int:
             tracker = ChainTracker(store, params, chain)
             tracker.track(made[chain])
             tracker.end()
+        if begun:
+            Overview(store, params).conclude()
     return len(begun)
 
 

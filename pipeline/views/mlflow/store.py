@@ -17,6 +17,7 @@ from pipeline.experiment.errors import RunFailed, in_a_line
 from pipeline.storage.databases import begin_with_template, sqlite_url
 from pipeline.views.mlflow.migrations import migrate_anywhere
 from pipeline.views.mlflow.moving import ARTIFACTS, bring_along
+from pipeline.views.mlflow.naming import told_apart
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,11 +81,11 @@ class Store:
     """The MLflow client and the experiment's runs in it, found by their tags; connects when it is first needed.
 
     `facts` are the params of the run that holds the others together. MLflow's params do not change, so with other facts it is
-    another run, and what the two have in common belongs to the one that was asked for last. Raises MLflow's own errors.
+    another run, with runs of its own below it; `growing` is what may change in one, as its tags. Raises MLflow's own errors.
     """
 
-    def __init__(self, experiment: str, facts: dict[str, Any] | None = None) -> None:
-        self.experiment, self.facts = experiment, facts or {}
+    def __init__(self, experiment: str, facts: dict[str, Any] | None = None, growing: dict[str, Any] | None = None) -> None:
+        self.experiment, self.facts, self.growing = experiment, facts or {}, growing or {}
         self.broken = self._unstored = False
         self._again = 0.0
 
@@ -114,14 +115,14 @@ class Store:
         artifacts = None if store_uri().startswith("http") else ARTIFACTS.resolve().as_uri()
         return str(self.client.create_experiment(self.experiment, artifact_location=artifacts))
 
-    def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None) -> str:
+    def run(self, key: str, fingerprint: str, facts: dict[str, Any], parent: str | None = None, name: str | None = None) -> str:
         """The id of the run with this key and fingerprint and, as its params, `facts`; made where there is none."""
         from mlflow.entities import Param
 
         run = self._found(key, fingerprint)
         if run is None:
             tags = {KEY: key, HASH: fingerprint} | ({UNDER: parent} if parent else {})
-            made = self.client.create_run(self.experiment_id, run_name=key, tags=tags)
+            made = self.client.create_run(self.experiment_id, run_name=name or key, tags=tags)
             run = self._found(key, fingerprint) or made
             if run.info.run_id != made.info.run_id:  # another process has made it at the same time
                 self.client.delete_run(made.info.run_id)
@@ -139,17 +140,32 @@ class Store:
 
     def _found(self, key: str, fingerprint: str) -> "Run | None":
         """The first run with this key and fingerprint; of several, all processes find the same one."""
-        query = f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'"
+        return self._oldest(f"tags.`{KEY}` = '{key}' and tags.`{HASH}` = '{fingerprint}'")
+
+    def _oldest(self, query: str) -> "Run | None":
         oldest = ["attributes.start_time ASC", "attributes.run_id ASC"]
         found = self.client.search_runs([self.experiment_id], query, max_results=1, order_by=oldest)
         return found[0] if found else None
 
     @cached_property
     def parent(self) -> str:
-        """The id of the run that holds the experiment's chains together."""
-        run_id = self.run(PARENT, digest(self.facts), self.facts)
+        """The id of the run that holds the experiment's chains together, named by what its params have different."""
+        first = self._oldest(f"tags.`{KEY}` = '{PARENT}'")
+        name = told_apart(self.facts, first.data.params if first else {}, self.experiment)
+        run_id = self.run(PARENT, digest(self.facts), self.facts, name=name)
+        for key, value in self.growing.items():
+            self.client.set_tag(run_id, key, str(value))
         self.client.set_terminated(run_id)
         return run_id
+
+    def renew_parent(self) -> None:
+        """Put a fresh run in the place of the one that holds the chains together."""
+        former = self.parent
+        below = self.client.search_runs([self.experiment_id], f"tags.`{UNDER}` = '{former}'")
+        self.client.delete_run(former)
+        del self.parent
+        for run in below:
+            self.client.set_tag(run.info.run_id, UNDER, self.parent)
 
     def has(self, run: str) -> bool:
         """Whether a run is there, and not deleted."""
