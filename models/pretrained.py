@@ -6,14 +6,16 @@ from typing import Any
 from torch import Tensor
 
 from models.diffusion.denoiser import Denoiser
-from models.networks import dhariwal_unet, song_unet
+from models.networks import dhariwal_unet, edm2_unet, song_unet
 from models.registry import Section
 
+EDM2 = "EDM2"
 KINDS: dict[str, tuple[Any, Any]] = {
     "SongUNet": (song_unet.SongUNet, song_unet.Settings),
     "DhariwalUNet": (dhariwal_unet.DhariwalUNet, dhariwal_unet.Settings),
+    EDM2: (edm2_unet.EDM2UNet, edm2_unet.Settings),
 }
-"""EDM's names (`model_type`) of our networks."""
+"""EDM's names (`model_type`) of our networks, and EDM2's, which has one network and no such argument."""
 OURS = {
     "model_channels": "channels",
     "channel_mult": "multipliers",
@@ -28,31 +30,43 @@ OURS = {
     "channel_mult_noise": "noise_channels",
     "resample_filter": "filter",
 }
-"""Our settings for its arguments."""
+"""Our settings for its arguments; EDM2's others are called as there."""
 PREFIX = "model."
-"""Of the network's parameters within EDM's preconditioned one."""
+"""Of the network's parameters within EDM's preconditioned one. EDM2's, with the log-variance head, are as ours."""
+
+
+def type_of(arguments: Mapping[str, Any]) -> str:
+    """Which of KINDS the arguments are of."""
+    return str(arguments.get("model_type", EDM2))
 
 
 def settings_of(arguments: Mapping[str, Any]) -> Section:
-    """The settings of a network with EDM's arguments. Raises ValueError for one that we have not."""
-    kind = str(arguments.get("model_type"))
+    """The settings of a network with EDM's or EDM2's arguments. Raises ValueError for one that we have not."""
+    kind = type_of(arguments)
     if kind not in KINDS:
         raise ValueError(f"model_type {kind} is not allowed: one of {', '.join(KINDS)}")
-    ours = {OURS[name]: value for name, value in arguments.items() if name in OURS}
+    kept = OURS | dict.fromkeys(KINDS[EDM2][1].model_fields) if kind == EDM2 else OURS
+    ours = {
+        kept[name] or name: list(value) if isinstance(value, tuple) else value
+        for name, value in arguments.items()
+        if name in kept
+    }
     if "filter" in ours:
         ours["filter"] = [float(tap) for tap in ours["filter"]]
-    settings: Section = KINDS[kind][1](**ours, augment_labels=bool(arguments.get("augment_dim")))
+    if kind != EDM2:
+        ours["augment_labels"] = bool(arguments.get("augment_dim"))
+    settings: Section = KINDS[kind][1](**ours)
     return settings
 
 
 def published(arguments: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Denoiser:
-    """The denoiser of EDM's arguments (`img_resolution`, `img_channels`, `label_dim`, ...) with published weights.
+    """The denoiser of EDM's or EDM2's arguments (`img_resolution`, `img_channels`, `label_dim`, ...) with published weights.
 
     Raises ValueError for arguments that are not known, and RuntimeError for weights that do not fit.
     """
     settings = settings_of(arguments)
     side = int(arguments["img_resolution"])
-    network = KINDS[str(arguments["model_type"])][0]
+    network = KINDS[type_of(arguments)][0]
     model = network((int(arguments["img_channels"]), side, side), settings, int(arguments.get("label_dim", 0)))
     model.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
     return Denoiser(model, float(arguments.get("sigma_data", 0.5))).eval()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from models.diffusion.denoiser import Denoiser, over, preconditioning
-from models.networks import dhariwal_unet, song_unet
+from models.networks import dhariwal_unet, edm2_unet, song_unet
 from models.pretrained import published
 
 HERE = Path(__file__).parent / "parity"
@@ -23,7 +23,9 @@ def case_of(name: str) -> tuple[Denoiser, dict[str, Tensor]]:
         return denoiser, {key: torch.from_numpy(file[key]) for key in file.files}
 
 
-@pytest.mark.parametrize("case", ["ddpmpp-uncond", "ddpmpp-cond", "ddpmpp-grey", "ncsnpp-uncond", "adm-cond"])
+@pytest.mark.parametrize(
+    "case", ["ddpmpp-uncond", "ddpmpp-cond", "ddpmpp-grey", "ncsnpp-uncond", "adm-cond", "edm2-cond", "edm2-uncond"]
+)
 @torch.inference_mode()
 def test_published_weights_give_the_published_outputs(case: str) -> None:
     denoiser, values = case_of(case)
@@ -41,6 +43,8 @@ def test_published_weights_give_the_published_outputs(case: str) -> None:
 def test_the_defaults_are_the_published_sizes() -> None:
     with torch.device("meta"):
         ddpmpp = song_unet.SongUNet((3, 32, 32), song_unet.Settings(augment_labels=True))
+        edm2 = edm2_unet.EDM2UNet((3, 64, 64), edm2_unet.Settings(), 1000)
         adm = dhariwal_unet.DhariwalUNet((3, 64, 64), dhariwal_unet.Settings(), 1000)
     assert sum(value.numel() for value in ddpmpp.parameters()) == pytest.approx(55.7e6, rel=2e-3)
     assert sum(value.numel() for value in adm.parameters()) == pytest.approx(296e6, rel=2e-3)
+    assert sum(value.numel() for value in edm2.parameters()) == pytest.approx(280e6, rel=2e-3)
