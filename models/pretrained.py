@@ -29,8 +29,15 @@ OURS = {
     "decoder_type": "decoder",
     "channel_mult_noise": "noise_channels",
     "resample_filter": "filter",
+    "channels_per_head": "channels_per_head",
+    "label_balance": "label_balance",
+    "concat_balance": "concat_balance",
+    "res_balance": "res_balance",
+    "attn_balance": "attn_balance",
+    "clip_act": "clip_act",
+    "logvar_channels": "logvar_channels",
 }
-"""Our settings for its arguments; EDM2's others are called as there."""
+"""Our settings for the arguments of EDM and, below, EDM2."""
 PREFIX = "model."
 """Of the network's parameters within EDM's preconditioned one. EDM2's, with the log-variance head, are as ours."""
 
@@ -45,12 +52,8 @@ def settings_of(arguments: Mapping[str, Any]) -> Section:
     kind = type_of(arguments)
     if kind not in KINDS:
         raise ValueError(f"model_type {kind} is not allowed: one of {', '.join(KINDS)}")
-    kept = OURS | dict.fromkeys(KINDS[EDM2][1].model_fields) if kind == EDM2 else OURS
-    ours = {
-        kept[name] or name: list(value) if isinstance(value, tuple) else value
-        for name, value in arguments.items()
-        if name in kept
-    }
+    ours = {OURS[name]: value for name, value in arguments.items() if name in OURS}
+    ours = {name: list(value) if isinstance(value, tuple) else value for name, value in ours.items()}
     if "filter" in ours:
         ours["filter"] = [float(tap) for tap in ours["filter"]]
     if kind != EDM2:

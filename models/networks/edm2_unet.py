@@ -60,7 +60,8 @@ class EDM2UNet(nn.Module):
 
     def log_variance(self, c_noise: Tensor) -> Tensor:
         """The uncertainty u(sigma) [B] of the loss at c_noise [B] (Eq. 21); only training asks for it."""
-        return self.logvar_linear(self.logvar_fourier(c_noise)).squeeze(1)  # type: ignore[no-any-return]
+        u: Tensor = self.logvar_linear(self.logvar_fourier(c_noise))
+        return u.squeeze(1)
 
     def normalise_weights(self) -> None:
         """Forced weight normalisation: a training calls it before each of its steps, and nothing else does (section 2.3)."""

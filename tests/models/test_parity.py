@@ -14,6 +14,7 @@ from models.networks import dhariwal_unet, edm2_unet, song_unet
 from models.pretrained import published
 
 HERE = Path(__file__).parent / "parity"
+CASES = "ddpmpp-uncond", "ddpmpp-cond", "ddpmpp-grey", "ncsnpp-uncond", "adm-cond", "edm2-cond", "edm2-uncond"
 
 
 def case_of(name: str) -> tuple[Denoiser, dict[str, Tensor]]:
