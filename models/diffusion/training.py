@@ -7,14 +7,17 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from models.diffusion.adam import Adam
 from models.diffusion.arithmetic import EXACT
+from models.diffusion.averages import Average
 from models.diffusion.budget import Budget
 from models.diffusion.buffers import flatten
 from models.diffusion.denoiser import Denoiser
 from models.diffusion.examples import CHUNK_STEPS, Batch, Examples, SeedOf, batches, chunk_steps
+from models.diffusion.loss import loss
+from models.diffusion.posthoc_ema import Snapshot, Snapshots
+from models.diffusion.power_function import gamma_of, power_decay
 
 State = dict[str, Tensor]
 
@@ -41,22 +44,25 @@ class Watch:
         checkpoint: where states are kept, if anywhere, whenever `images` more have been seen, and at the end.
         curve: the mean loss of every CHUNK_STEPS steps is appended to it.
         progress: is told, as often, how many steps are done, and that mean.
+        snapshots: averages that are kept for later, if any.
     """
 
     checkpoint: Checkpoint | None = None
     images: int = 0
     curve: list[float] = field(default_factory=list)
     progress: Callable[[int, float], None] | None = None
+    snapshots: Snapshots | None = None
 
 
 def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedOf, watch: Watch | None = None) -> Denoiser:
-    """Train a copy of the denoiser with EDM's loss (Eq. 8) and return the average of its weights, ready to be evaluated.
+    """Train a copy of the denoiser (`loss`) and return the average of its weights, ready to be evaluated.
 
     A training that was stopped goes on from its checkpoint, to the same bits. What the network draws at a step (dropout) is a
-    function of its number and the seeds. Raises NonFiniteLoss.
+    function of its number and the seeds. Weights are normalised before each step where the network has `normalise_weights`, and
+    only those that train: no average. Raises NonFiniteLoss.
     """
     watch = watch or Watch()
-    run = _Run(denoiser, examples.device, budget)
+    run = _Run(denoiser, examples.device, budget, watch.snapshots)
     state = watch.checkpoint.load() if watch.checkpoint else None
     start = kept = 0
     if state is not None:
@@ -79,11 +85,13 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
 class _Run:
     """The state of a training, and what a step does with it."""
 
-    def __init__(self, denoiser: Denoiser, device: torch.device, budget: Budget) -> None:
-        self.budget, self.device = budget, device
+    def __init__(self, denoiser: Denoiser, device: torch.device, budget: Budget, snapshots: Snapshots | None) -> None:
+        self.budget, self.device, self.snapshots = budget, device, snapshots
         self.model = deepcopy(denoiser).requires_grad_(True).ready(device).train()
-        self.average = deepcopy(self.model).requires_grad_(False).eval()
-        self.weights, self.averages = flatten(self.model), flatten(self.average)
+        self.average = Average(self.model, budget.ema_decay)
+        self.profiles = [_power_average(self.model, length) for length in snapshots.sigma_rels] if snapshots else []
+        self.weights = flatten(self.model)
+        self.normalise = getattr(self.model.network, "normalise_weights", None)
         self.optimizer = Adam(self.weights)
         self.regress = getattr(self.model.network, "regress", None) if denoiser.arithmetic == EXACT else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=denoiser.arithmetic.precision == "fp16")
@@ -93,15 +101,18 @@ class _Run:
         """One step of the optimizer and of the average; what the network draws in it follows from the seed."""
         self.optimizer.rate = self.budget.rate(number)
         _seed(self.device, seed)
+        if self.normalise:
+            self.normalise()
         self.optimizer.zero_grad()
         whole = len(batch.x)
         parts = batch.split(self.budget.microbatch) if self.budget.microbatch else [batch]
         losses = [self._backward(part, whole) for part in parts]
         self.scaler.step(self.optimizer)  # type: ignore[arg-type]  # which has all that it asks for
         self.scaler.update()
-        with torch.no_grad():
-            for average, weights in zip(self.averages, self.weights):
-                average.lerp_(weights, 1 - self.budget.ema_decay(number))
+        for average in (self.average, *self.profiles):
+            average.update(self.weights, number)
+        if self.snapshots and self.snapshots.are_due(number, whole, self.budget.steps):
+            self._keep(self.snapshots, (number + 1) * whole)
         self.losses[number % CHUNK_STEPS] = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _backward(self, part: Batch, whole: int) -> Tensor:
@@ -109,11 +120,17 @@ class _Run:
         if self.regress and len(part.x) == whole:
             regressed: Tensor = self.regress(part.x, part.c_noise, part.target, **part.conditions)
             return regressed
-        loss = mse_loss(self.model.raw(part.x, part.c_noise, part.conditions), part.target)
+        mean = loss(self.model, part)
         if len(part.x) != whole:
-            loss = loss * (len(part.x) / whole)
-        self.scaler.scale(loss).backward()
-        return loss.detach()
+            mean = mean * (len(part.x) / whole)
+        self.scaler.scale(mean).backward()
+        return mean.detach()
+
+    def _keep(self, snapshots: Snapshots, images: int) -> None:
+        """Keep the averages of the snapshots' lengths as they are."""
+        for length, profile in zip(snapshots.sigma_rels, self.profiles):
+            profile.take_buffers(self.model)
+            snapshots.keep(Snapshot(images, length, _on_cpu(profile.model.state_dict())))
 
     def mean_loss(self, step: int) -> float:
         """The mean loss of the last steps, up to `step`. Raises NonFiniteLoss (a look at each would wait for the device)."""
@@ -125,20 +142,23 @@ class _Run:
         return float(seen.mean())
 
     def result(self) -> Denoiser:
-        """The average, with the model's running statistics, which are no parameters."""
-        with torch.no_grad():
-            for ours, theirs in zip(self.average.buffers(), self.model.buffers()):
-                ours.copy_(theirs)
-        return deepcopy(self.average)  # whose parameters are their own again
+        """The average, with the model's running statistics."""
+        self.average.take_buffers(self.model)
+        return self.average.denoiser()
 
     def state(self, step: int) -> State:
         """All that the rest of the training depends on, as tensors with names."""
         state = {"step": torch.tensor(step), "losses": self.losses}
         state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        state |= {f"{place}.{name}": value for place, model in self._averages() for name, value in model.state_dict().items()}
         state |= self.optimizer.state()
         state |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
         return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+    def _averages(self) -> list[tuple[str, Denoiser]]:
+        """All averages, by the names that their states have."""
+        profiles = [(f"profile{index}", each.model) for index, each in enumerate(self.profiles)]
+        return [("average", self.average.model), *profiles]
 
     def restore(self, state: State) -> int:
         """Take up a state; gives the number of steps that are done."""
@@ -147,7 +167,8 @@ class _Run:
             return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
         self.model.load_state_dict(under("model."))
-        self.average.load_state_dict(under("average."))
+        for place, model in self._averages():
+            model.load_state_dict(under(f"{place}."))
         self.optimizer.restore(state)
         if scale := under("scaler."):
             self.scaler.load_state_dict({name: value.item() for name, value in scale.items()})
@@ -161,3 +182,14 @@ def _seed(device: torch.device, seed: int) -> None:
         torch.cuda.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
+
+
+def _power_average(model: Denoiser, sigma_rel: float) -> Average:
+    """The average of a length that post-hoc reconstruction is made from."""
+    gamma = gamma_of(sigma_rel)
+    return Average(model, lambda step: power_decay(gamma, step + 1))
+
+
+def _on_cpu(state: State) -> State:
+    """A copy."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in state.items()}

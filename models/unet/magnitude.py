@@ -15,7 +15,7 @@ SILU_MAGNITUDE = 0.596
 
 
 def normalised(x: Tensor, dim: int) -> Tensor:
-    """x, scaled to a root mean square of 1 along a dimension: pixel normalisation where that is the channels (Eq. 30)."""
+    """x, scaled to a root mean square of 1 along a dimension: pixel normalisation where that is the channels."""
     norm = torch.linalg.vector_norm(x, dim=dim, keepdim=True, dtype=torch.float32)
     return x / (norm / math.sqrt(x.shape[dim]) + EPS).to(x.dtype)
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from pipeline.experiment.kinds import Section
 
-BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule"
+BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule", "PowerAverage"
 """Pydantic's own words for the branches of a union, which are no keys of the file."""
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, create_model, model_validator
 
 from models.diffusion.settings import SamplerSettings
+from pipeline.experiment.budgets import Auxiliary, Training
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import Extension, extend
 from pipeline.experiment.kinds import (
@@ -33,7 +34,6 @@ from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.messages import said, short
 from pipeline.experiment.sections import (
     Arm,
-    Auxiliary,
     DataSettings,
     Engine,
     Evaluation,
@@ -43,7 +43,6 @@ from pipeline.experiment.sections import (
     Noise,
     Samples,
     Seed,
-    Training,
     by_name,
     kind_of,
 )

@@ -60,54 +60,6 @@ class ExtractorSettings(Section):
         """Raise BadInput where a file is missing that it computes with: said before anything is made."""
 
 
-class Training(Section):
-    """A training budget, in steps or in images seen (steps x batch). Checkpoints inside a training change no bits.
-
-    The rate rises over a share of the steps (`warmup`) or over images (`warmup_images`). The half-life of the weight average is
-    the share `ema` of the images seen so far, at most `ema_images`. A batch goes through the network in parts of `microbatch`.
-    `augmentation` is the probability of each of EDM's augmentations, of which the network is told.
-    """
-
-    steps: Count
-    images: Count | None = None
-    batch: Count
-    microbatch: Count | None = None
-    learning_rate: Positive
-    warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    warmup_images: Annotated[int, Field(ge=0, le=MOST)] | None = None
-    schedule: Literal["cosine", "constant"]
-    ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
-    ema_images: Count | None = None
-    augmentation: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    checkpoint_images: Count | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _counts_steps(cls, given: Any) -> Any:
-        """Images in steps."""
-        if not isinstance(given, dict) or given.get("images") is None:
-            return given
-        images, batch = given["images"], given.get("batch")
-        if "steps" in given and given["steps"] is not None:
-            raise ValueError(f"images {images} is not allowed beside steps {given['steps']}: give one of them")
-        whole = all(isinstance(each, int) and not isinstance(each, bool) and each > 0 for each in (images, batch))
-        return given | {"steps": -(-images // batch) if whole else 1}
-
-    @model_validator(mode="after")
-    def _has_one_warmup(self) -> "Training":
-        if (self.warmup is None) == (self.warmup_images is None):
-            raise ValueError("needs one of warmup and warmup_images: a share of the steps, or images")
-        if self.microbatch is not None and self.microbatch > self.batch:
-            raise ValueError(f"microbatch {self.microbatch} is not allowed: it must not be more than batch, {self.batch}")
-        return self
-
-
-class Auxiliary(Training):
-    """SIMS's auxiliary: fine-tuned from the base on `n` of the base's own samples."""
-
-    n: Count
-
-
 Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=2)]
 """Of which classes samples are drawn: in the real proportions, equally often, or in shares of their own."""
 

@@ -13,10 +13,11 @@ from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser, labelled
 from models.diffusion.latents import latents
 from pipeline.data.noise import training_noise
+from pipeline.experiment.budgets import PowerAverage, Training
 from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.experiment.kinds import NETWORKS, SAMPLERS
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Training, kind_of
+from pipeline.experiment.sections import kind_of
 from pipeline.experiment.seeds import derive
 from pipeline.generation.classes import Mix
 from pipeline.storage.files import write_bytes
@@ -58,13 +59,15 @@ def budget(training: Training, params: Params) -> Budget:
         learning_rate=training.learning_rate,
         warmup=training.warmup or 0.0,
         cosine=training.schedule == "cosine",
-        ema=training.ema,
+        ema=training.ema if isinstance(training.ema, float | int) else 0.0,
         p_mean=levels.p_mean,
         p_std=levels.p_std,
         warmup_images=training.warmup_images,
         ema_images=training.ema_images,
         microbatch=training.microbatch,
         augmentation=training.augmentation or 0.0,
+        decay_images=training.decay_images,
+        ema_sigma_rel=training.ema.sigma_rel if isinstance(training.ema, PowerAverage) else None,
     )
 
 

@@ -21,12 +21,13 @@ from models.diffusion.training import Watch, train
 from pipeline.data import stored
 from pipeline.data.arrays import read_samples, write_stream
 from pipeline.data.samples import Array, Labelled, Labels, Pool, encode, joined
+from pipeline.experiment.budgets import Training
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Arm, Training
+from pipeline.experiment.sections import Arm
 from pipeline.experiment.seeds import derive
 from pipeline.generation import compute
 from pipeline.generation.checkpoints import FileCheckpoint, location

@@ -103,7 +103,7 @@ def test_every_preset_is_valid(preset):
         (
             "kind: mlp ",
             "kind: unet ",
-            "network.kind: 'unet' is not allowed: one of 'dhariwal-unet', 'mlp', 'residual-mlp', 'song-unet'",
+            "network.kind: 'unet' is not allowed: one of 'dhariwal-unet', 'edm2-unet', 'mlp', 'residual-mlp', 'song-unet'",
         ),
         ("sigma_data: 1.4142", "sigma_data: 0", "noise.sigma_data: 0 is not allowed"),
         ("p_std: 1.8", "p_std: wide", "noise.p_std: 'wide' is not allowed"),
@@ -111,7 +111,7 @@ def test_every_preset_is_valid(preset):
         (
             "schedule: cosine ",
             "schedule: linear ",
-            "train.schedule: 'linear' is not allowed: input should be 'cosine' or",
+            "train.schedule: 'linear' is not allowed: input should be 'cosine', 'constant' or",
         ),
         ("  n: 10000\n", "", "auxiliary.n: is missing"),
         ("  # checkpoint_images: 10000000", "  checkpoint_images: 0 #", "train.checkpoint_images: 0 is not allowed"),

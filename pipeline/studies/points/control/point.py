@@ -21,8 +21,9 @@ from pipeline.data.samples import Labelled
 from pipeline.data.source import dataset
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats
+from pipeline.experiment.budgets import Auxiliary
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Auxiliary, Count, Section, kind_of
+from pipeline.experiment.sections import Count, Section, kind_of
 from pipeline.generation.job import draw, fit_model, load_model
 from pipeline.storage.layout import BASE
 from pipeline.studies.bench.study import Bench, Row
