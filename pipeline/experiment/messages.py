@@ -21,7 +21,8 @@ def said(error: ValidationError, model: type[Section]) -> str:
 
 def _rank(error: Any) -> int:
     """An unknown key comes first, and last that a section is no number, where it could have been one."""
-    return 0 if error["type"] == "extra_forbidden" else 2 if isinstance(error["input"], dict) and "int" in error["type"] else 1
+    no_number = isinstance(error["input"], dict) and error["type"].startswith(("int", "float"))
+    return 0 if error["type"] == "extra_forbidden" else 2 if no_number else 1
 
 
 def _key(error: Any) -> str:
