@@ -85,6 +85,15 @@ def _parser() -> Parser:
     weights.add_argument(
         "--half", type=Path, metavar="FILE", help="write them as float16, too (.safetensors): half the size, another digest"
     )
+    average = command(
+        "average", _average, "make EDM2's average of another length of a model's weights, from those kept in training"
+    )
+    average.add_argument("model", type=Path, metavar="MODEL", help="a model's file in runs/, beside which averages were kept")
+    average.add_argument("target", type=Path, metavar="FILE", help="the file to write (.safetensors)")
+    average.add_argument(
+        "--sigma-rel", type=float, required=True, metavar="S", help="its length, a share of the training: 0.05"
+    )
+    average.add_argument("--images", type=float, metavar="N", help="as it was after so many images seen; the last without it")
     command("schema", lambda _: print(schema()), "print the JSON schema of params.yaml")
     return parser
 
@@ -222,6 +231,13 @@ def _weights(given: argparse.Namespace) -> None:
     if given.half:
         save_half(place, given.half)
     print(given.half or place)
+
+
+def _average(given: argparse.Namespace) -> None:
+    from pipeline.generation.snapshots import write_average
+
+    write_average(given.model, given.sigma_rel, given.images, given.target)
+    print(given.target)
 
 
 def _preset(given: argparse.Namespace) -> None:

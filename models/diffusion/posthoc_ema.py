@@ -11,10 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.diffusion.power_function import gamma_of, norm, overlap
-
-SIGMA_RELS = (0.05, 0.10)
-"""The lengths that EDM2 keeps."""
+from models.diffusion.power_function import KEPT, gamma_of, is_due, norm, overlap
 
 
 class Snapshot(NamedTuple):
@@ -40,11 +37,11 @@ class Snapshots:
 
     keep: Callable[[Snapshot], None]
     every: int
-    sigma_rels: tuple[float, ...] = SIGMA_RELS
+    sigma_rels: tuple[float, ...] = KEPT
 
     def are_due(self, step: int, batch: int, steps: int) -> bool:
         """Whether snapshots are kept after a step, counted from 0, of so many."""
-        return step + 1 == steps or (step + 1) * batch // self.every > step * batch // self.every
+        return is_due(step, batch, steps, self.every)
 
 
 def coefficients(kept: Sequence[tuple[float, float]], images: float, sigma_rel: float) -> list[float]:

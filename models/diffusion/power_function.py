@@ -11,6 +11,9 @@ from functools import lru_cache
 LONGEST = 1 / math.sqrt(12)
 """sigma_rel of gamma = 0, the plain mean of all weights so far; no longer average forgets how training began."""
 
+KEPT = (0.05, 0.10)
+"""The lengths that EDM2 keeps, and makes others of."""
+
 
 @lru_cache(maxsize=64)
 def gamma_of(sigma_rel: float) -> float:
@@ -46,3 +49,14 @@ def overlap(t: float, gamma: float, t_other: float, gamma_other: float) -> float
 def norm(t: float, gamma: float) -> float:
     """The root of a profile's inner product with itself."""
     return (gamma + 1) / math.sqrt((2 * gamma + 1) * t)
+
+
+def is_due(step: int, batch: int, steps: int, every: int) -> bool:
+    """Whether averages are kept after a step, counted from 0: when `every` more images have been seen, and after the last."""
+    return step + 1 == steps or (step + 1) * batch // every > step * batch // every
+
+
+def due(batch: int, steps: int, every: int) -> list[int]:
+    """The images seen at all such times."""
+    first = {-(-images // batch) for images in range(every, batch * steps + 1, every)}
+    return [batch * count for count in sorted(first | {steps})]

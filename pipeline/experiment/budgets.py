@@ -9,9 +9,14 @@ from models.registry import MOST, Count, Positive, Section
 
 
 class PowerAverage(Section):
-    """EDM2's average of the weights, by a power function of training time whose standard deviation is this share of it."""
+    """EDM2's average of the weights, by a power function of training time whose standard deviation is this share of it.
+
+    Whenever `kept_images` more images have been seen, the averages of lengths 0.05 and 0.10 are kept, from which those of other
+    lengths can be made.
+    """
 
     sigma_rel: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+    kept_images: Count | None = None
 
 
 class Training(Section):
@@ -36,6 +41,11 @@ class Training(Section):
     ema_images: Count | None = None
     augmentation: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     checkpoint_images: Count | None = None
+
+    @property
+    def kept_images(self) -> int | None:
+        """After how many images each averages are kept, if they are."""
+        return self.ema.kept_images if isinstance(self.ema, PowerAverage) else None
 
     @model_validator(mode="before")
     @classmethod

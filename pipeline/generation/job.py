@@ -29,7 +29,7 @@ from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Arm
 from pipeline.experiment.seeds import derive
-from pipeline.generation import compute
+from pipeline.generation import compute, snapshots
 from pipeline.generation.checkpoints import FileCheckpoint, location
 from pipeline.generation.classes import Mix, mix, n_classes
 from pipeline.generation.examples import digest, examples
@@ -155,8 +155,13 @@ def _mix(job: Job, purpose: str) -> Mix | None:
     return mix(job.params, job.real.classes, job.seed(f"{purpose}-labels")) if job.classes else None
 
 
-def fit_model(job: Job, denoiser: Denoiser, data: Labelled | Pool, training: Training, purpose: str) -> Denoiser:
-    """Train a copy of a denoiser on samples, with the random streams of this generation that `purpose` names."""
+def fit_model(
+    job: Job, denoiser: Denoiser, data: Labelled | Pool, training: Training, purpose: str, model: str | None = None
+) -> Denoiser:
+    """Train a copy of a denoiser on samples, with the random streams of this generation that `purpose` names.
+
+    Averages that the training keeps become files beside that of the `model`.
+    """
     pool, budget = joined([data]), compute.budget(training, job.params)
     if job.classes and not pool.has_labels:
         raise BadInput(f"labels: {job.params.labels!r} is not allowed: arm {job.chain.arm} gives samples without labels")
@@ -171,8 +176,11 @@ def fit_model(job: Job, denoiser: Denoiser, data: Labelled | Pool, training: Tra
             checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
             images=every,
             progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
+            snapshots=snapshots.kept(training, job.work, purpose) if model else None,
         )
         trained = train(denoiser, seen, budget, seed_of, watch)
+    if model:
+        snapshots.take(training, job.work, purpose, model)
     _add_losses(job, purpose, watch.curve, budget.steps)
     return trained
 

@@ -48,7 +48,7 @@ def train(job: Job) -> None:
     elif job.arm.init == "previous":
         former = job.layout.generation(job.chain, job.generation - 1) / BASE
         start = load_model_at(job, former)
-        compute.save_denoiser(job.work / BASE, fit_model(job, start, training_set(job), job.params.train, "train"))
+        compute.save_denoiser(job.work / BASE, fit_model(job, start, training_set(job), job.params.train, "train", BASE))
     else:
         _train_from_scratch(job, training_set(job))
 
@@ -88,7 +88,7 @@ def sample(job: Job) -> None:
 def fine_tune(job: Job) -> None:
     """Fine-tune the auxiliary: the base, on its own samples S alone."""
     drawn = read_samples(job.work / DRAWN)[: job.params.auxiliary.n]
-    auxiliary = fit_model(job, load_model(job, BASE), drawn, job.params.auxiliary, "fine-tune")
+    auxiliary = fit_model(job, load_model(job, BASE), drawn, job.params.auxiliary, "fine-tune", AUXILIARY)
     compute.save_denoiser(job.work / AUXILIARY, auxiliary)
 
 
@@ -159,7 +159,7 @@ def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], De
 
 def _train_from_scratch(job: Job, data: Pool) -> None:
     untrained = fresh_model(job, "init")
-    compute.save_denoiser(job.work / BASE, fit_model(job, untrained, data, job.params.train, "train"))
+    compute.save_denoiser(job.work / BASE, fit_model(job, untrained, data, job.params.train, "train", BASE))
 
 
 def _write_output(job: Job, denoise: Denoise) -> None:

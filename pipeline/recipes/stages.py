@@ -22,6 +22,7 @@ from pipeline.storage.layout import (
     PICTURE,
     SYNTHETIC,
     Layout,
+    averages_of,
 )
 
 PYTHON = 'PATH=".venv/bin:$PATH" python'
@@ -114,7 +115,7 @@ def base_stage(params: Params, seed: int) -> str:
     layout, optional = Layout(params.experiment), [*given(params, READ_IF_GIVEN), *budget(params, "train")]
     keys = ["engine.threads", "network", "noise", *optional]
     deps = [*GENERATION_CODE, *files_of(params, of_base(params)), *real_files(params, seed), *_spread(params)]
-    outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT)]
+    outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT, *averages_of(BASE, params.train))]
     return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
 
 
@@ -139,6 +140,7 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
     if arm.init == "previous" and generation > 1:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
     outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, *samples_of(params, SYNTHETIC))]
+    outs += [folder / name for name in _averages(params, chain, generation)]
     words = f"{GENERATION} {_words(params, chain, generation)}"
     return _stage(folder, GENERATION, words, deps, decisive(params, chain), outs)
 
@@ -189,6 +191,12 @@ def _spread(params: Params) -> list[str]:
 def _second(params: Params, chain: Chain) -> list[str]:
     """The second model of a strategy that has one, and the base's own samples, which are judged, too."""
     return [AUXILIARY, *samples_of(params, DRAWN)] if STRATEGIES[params.arms[chain.arm].strategy].second else []
+
+
+def _averages(params: Params, chain: Chain, generation: int) -> list[str]:
+    """The averages that are kept of the models which a generation trains."""
+    base = averages_of(BASE, params.train) if generation > 1 else []
+    return base + (averages_of(AUXILIARY, params.auxiliary) if STRATEGIES[params.arms[chain.arm].strategy].auxiliary else [])
 
 
 def _words(params: Params, chain: Chain, generation: int) -> str:

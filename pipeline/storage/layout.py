@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.diffusion.power_function import KEPT, due
+from pipeline.experiment.budgets import Training
 from pipeline.experiment.chains import Chain
 
 PARAMS = "params.yaml"
@@ -122,3 +124,17 @@ class Layout:
     def generation(self, chain: Chain, generation: int) -> Path:
         """A generation's folder; never a bare number (YAML 1.2 reads 008 as 8)."""
         return self.chain(chain) / f"g{generation:03d}"
+
+
+def averages_of(model: str, training: Training) -> list[str]:
+    """The files of the averages that a training keeps, beside a model's file."""
+    if not (every := training.kept_images):
+        return []
+    times = due(training.batch, training.steps, every)
+    return [average_name(Path(model).stem, images, length) for images in times for length in KEPT]
+
+
+def average_name(stem: str, images: int | None, sigma_rel: float | None) -> str:
+    """The file of an average of a length after so many images; of any, as a pattern, where they are None."""
+    numbers = ("*" if images is None else f"{images:013d}", "*" if sigma_rel is None else f"{sigma_rel:.3f}")
+    return f"{stem}-average-{'-'.join(numbers)}.safetensors"

@@ -10,8 +10,8 @@ from models.diffusion.averages import Average
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoiser
 from models.diffusion.examples import Held
-from models.diffusion.posthoc_ema import SIGMA_RELS, Snapshot, Snapshots, coefficients, reconstruct
-from models.diffusion.power_function import LONGEST, gamma_of, norm, overlap, power_decay, sigma_rel_of
+from models.diffusion.posthoc_ema import Snapshot, Snapshots, coefficients, reconstruct
+from models.diffusion.power_function import KEPT, LONGEST, due, gamma_of, norm, overlap, power_decay, sigma_rel_of
 from models.diffusion.training import Watch, train
 from models.networks.mlp import MLP, Settings
 from pipeline.experiment.seeds import derive
@@ -35,7 +35,7 @@ def direct(weights: Tensor, sigma_rel: float, steps: int) -> Tensor:
 def kept(weights: Tensor, every: int) -> list[Snapshot]:
     """Snapshots of the two usual averages, computed step by step."""
     found = []
-    for sigma_rel in SIGMA_RELS:
+    for sigma_rel in KEPT:
         average = torch.zeros(3, dtype=torch.float64)
         for number, each in enumerate(weights, 1):
             average.lerp_(each, 1 - power_decay(gamma_of(sigma_rel), number))
@@ -55,7 +55,7 @@ def test_the_exponent_of_a_length_gives_a_profile_of_that_standard_deviation(sig
 
 
 def test_the_lengths_of_the_paper_have_its_exponents():
-    assert [gamma_of(length) for length in SIGMA_RELS] == pytest.approx([16.97, 6.94], abs=0.01)
+    assert [gamma_of(length) for length in KEPT] == pytest.approx([16.97, 6.94], abs=0.01)
 
 
 @pytest.mark.parametrize("sigma_rel", [0.0, -0.1, 0.29, math.nan])
@@ -95,8 +95,8 @@ def test_an_average_of_any_length_and_time_is_made_of_the_two_that_were_kept(sig
     expected = direct(weights, sigma_rel, steps)
     torch.testing.assert_close(found["w"].double(), expected, atol=0.01, rtol=0)
     assert int(found["n"]) == steps
-    nearest = min(SIGMA_RELS, key=lambda length: abs(length - sigma_rel))
-    if sigma_rel not in SIGMA_RELS:  # not by taking what lies nearest
+    nearest = min(KEPT, key=lambda length: abs(length - sigma_rel))
+    if sigma_rel not in KEPT:  # not by taking what lies nearest
         assert float((direct(weights, nearest, steps) - expected).abs().max()) > 0.02
 
 
@@ -137,7 +137,7 @@ def test_a_training_keeps_snapshots_from_which_its_own_average_of_another_length
     found, again = list[Snapshot](), list[Snapshot]()
     checkpoint = Kept()
     direct = train(start, data, budget, seeds, Watch(checkpoint, 512, snapshots=Snapshots(found.append, every=128)))
-    assert sorted({each.images for each in found}) == list(range(128, 2049, 128))
+    assert sorted({each.images for each in found}) == list(range(128, 2049, 128)) == due(8, 256, 128)
     made = reconstruct(found, 0.075)
     for name, value in direct.state_dict().items():
         torch.testing.assert_close(made[name], value, atol=2e-3, rtol=0)
@@ -158,3 +158,9 @@ def test_an_average_takes_over_running_statistics_and_shares_no_memory_with_what
     average.update([nn.Parameter(torch.full([4], 9.0))], 0)
     assert torch.equal(given.network.weight, torch.ones(2))
     assert torch.equal(average.denoiser().network.weight, torch.full([2], 5.0))
+
+
+@pytest.mark.parametrize(("batch", "steps", "every"), [(8, 100, 32), (7, 100, 50), (16, 33, 5), (4, 10, 1000), (5, 20, 25)])
+def test_the_times_that_are_foreseen_are_those_at_which_averages_are_kept(batch, steps, every):
+    rule = Snapshots(print, every)
+    assert due(batch, steps, every) == [(step + 1) * batch for step in range(steps) if rule.are_due(step, batch, steps)]

@@ -8,12 +8,14 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
+from flows.cli import main
 from pipeline.experiment.chains import Chain, decisive
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params, parse
 from pipeline.generation.compute import budget
 from pipeline.making.shared import make_set
 from pipeline.making.transactions import make_base, make_generation
+from pipeline.recipes.stages import base_stage, generation_stage
 from pipeline.storage.files import read_array
 from pipeline.storage.layout import AUXILIARY, BASE, SYNTHETIC, Layout
 
@@ -54,6 +56,44 @@ def test_a_generation_is_made_with_the_published_names_and_only_what_trains_chan
     for name in ("unet.out_gain", "unet.emb_label.weight", "logvar_linear.weight"):
         assert not torch.equal(base[f"network.{name}"], auxiliary[f"network.{name}"])
     assert read_array(folder / SYNTHETIC).shape == (40, 1, 8, 8)
+
+
+def test_averages_are_kept_beside_the_models_and_make_those_of_any_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = digits(ema={"sigma_rel": 0.1, "kept_images": 32})
+    make_set(params)
+    make_base(params, 0)
+    model = Layout(params.experiment).base(0) / BASE
+    files = {path.name for path in model.parent.iterdir()}
+    expected = {
+        f"base-average-{images:013d}-{length}.safetensors" for images in (32, 64, 96, 128) for length in ("0.050", "0.100")
+    }
+    assert files == {"base.safetensors", "losses.json", "environment.json"} | expected
+    assert not [path for path in model.parent.parent.iterdir() if path != model.parent]
+    outs = YAML(typ="safe").load("stages:\n" + base_stage(params, 0))["stages"]["base-seed0"]["outs"]
+    assert {Path(out).name for out in outs} == files
+    for sigma_rel, kept in (("0.1", "0.100"), ("0.05", "0.050")):
+        assert main(["average", str(model), "made.safetensors", "--sigma-rel", sigma_rel, "--images", "96"]) == 0
+        made = load_file("made.safetensors")
+        for name, value in load_file(model.parent / f"base-average-0000000000096-{kept}.safetensors").items():
+            torch.testing.assert_close(made[name], value, atol=1e-4, rtol=1e-4)
+    assert made.keys() == load_file(model).keys()
+    for wrong, said in (
+        (["--sigma-rel", "0.5"], "sigma_rel 0.5"),
+        (["--sigma-rel", "0.1", "--images", "9"], "no average was kept"),
+    ):
+        assert main(["average", str(model), "made.safetensors", *wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["average", "made.safetensors", "other.safetensors", "--sigma-rel", "0.1"]) == 2
+
+
+def test_a_later_generation_keeps_those_of_the_model_that_it_trains() -> None:
+    params = digits(ema={"sigma_rel": 0.1, "kept_images": 64})
+    first, second = (generation_stage(params, CHAIN, number) for number in (1, 2))
+    assert "base-average" not in first
+    assert second.count("g002/base-average-") == 4
 
 
 def test_the_budget_is_what_the_section_says_and_decides_the_generations() -> None:
