@@ -13,6 +13,7 @@ BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[k
 def said(error: ValidationError, model: type[Section]) -> str:
     """The first of the errors that a model has found in a mapping, and how many more keys are wrong."""
     errors: list[Any] = sorted(error.errors(include_url=False), key=_rank)
+    errors = [each for each in errors if _rank(each) < 2] or errors
     same = [each for each in errors if _key(each) == _key(errors[0])]
     same = [each for each in same if _rank(each) == _rank(same[0])]
     others = len([each for each in errors if _key(each) != _key(errors[0])])

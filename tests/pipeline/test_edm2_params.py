@@ -115,7 +115,7 @@ def test_the_budget_is_what_the_section_says_and_decides_the_generations() -> No
             {"ema": {"sigma_rel": 0.5}},
             "train.ema.sigma_rel: 0.5 is not allowed: input should be less than or equal to 0.28867",
         ),
-        ({"ema": {"gamma": 7}}, "train.ema.gamma: unknown key (value 7); allowed are sigma_rel"),
+        ({"ema": {"sigma_rel": 0.1, "gamma": 7}}, "train.ema.gamma: unknown key (value 7); allowed are sigma_rel, kept_images"),
         ({"ema": "long"}, "train.ema: 'long' is not allowed"),
     ],
 )
@@ -123,4 +123,5 @@ def test_what_does_not_fit_is_refused_in_one_line(changes: dict[str, Any], said:
     with pytest.raises(BadInput) as refused:
         digits(**changes)
     assert said in str(refused.value)
+    assert "more)" not in str(refused.value)
     assert "\n" not in str(refused.value)
