@@ -44,7 +44,7 @@ class Budget:
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         rise = self.warmup * self.steps if self.warmup_images is None else self.warmup_images / self.batch
-        if self.decay_images is not None:  # EDM2, arXiv 2312.02696, Eq. 67
+        if self.decay_images is not None:  # EDM2, arXiv 2312.02696
             risen = min(1.0, (step + 1) / rise) if rise else 1.0
             return self.learning_rate * risen / math.sqrt(max(step * self.batch / self.decay_images, 1.0))
         if step < rise:

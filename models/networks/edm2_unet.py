@@ -64,7 +64,7 @@ class EDM2UNet(nn.Module):
         return u.squeeze(1)
 
     def normalise_weights(self) -> None:
-        """Forced weight normalisation: a training calls it before each of its steps, and nothing else does (section 2.3)."""
+        """Forced weight normalisation: a training calls it before each of its steps, and nothing else does (Eq. 66)."""
         for module in self.modules():
             if isinstance(module, MPConv):
                 module.normalise()

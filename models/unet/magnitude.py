@@ -55,7 +55,7 @@ class MPFourier(nn.Module):
 class MPConv(nn.Module):
     """A convolution [B, in, H, W] -> [B, out, H, W], or for kernel 0 a linear layer [B, in] -> [B, out], without bias.
 
-    The weights of each output are used at unit norm, whatever they are (Eq. 66), so outputs have the inputs' magnitude.
+    The weights of each output are used at unit norm, whatever they are (Eq. 47), so outputs have the inputs' magnitude.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel: int) -> None:
@@ -70,7 +70,7 @@ class MPConv(nn.Module):
 
     @torch.no_grad()
     def normalise(self) -> None:
-        """Set each output's weights to magnitude 1: forced weight normalisation, for networks that train (section 2.3)."""
+        """Set each output's weights to magnitude 1: forced weight normalisation, for networks that train (Eq. 66)."""
         self.weight.div_(self._magnitude())
 
     @property
