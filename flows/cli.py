@@ -85,6 +85,13 @@ def _parser() -> Parser:
     weights.add_argument(
         "--half", type=Path, metavar="FILE", help="write them as float16, too (.safetensors): half the size, another digest"
     )
+    imported = command(
+        "import-checkpoint",
+        _import,
+        "make what base.checkpoint takes of a published network (EDM, EDM2: .pkl, safetensors)",
+    )
+    imported.add_argument("file", type=Path, metavar="FILE", help="the network; no code of it is run")
+    imported.add_argument("--out", type=Path, metavar="PATH", help="where to write it (beside FILE, .safetensors)")
     average = command(
         "average", _average, "make EDM2's average of another length of a model's weights, from those kept in training"
     )
@@ -231,6 +238,12 @@ def _weights(given: argparse.Namespace) -> None:
     if given.half:
         save_half(place, given.half)
     print(given.half or place)
+
+
+def _import(given: argparse.Namespace) -> None:
+    from pipeline.published.importing import import_checkpoint
+
+    print(import_checkpoint(given.file, given.out), end="")
 
 
 def _average(given: argparse.Namespace) -> None:

@@ -2,17 +2,19 @@
 where it need not: a run starts its Prefect server first."""
 
 from pipeline.experiment.params import Params
+from pipeline.generation.start import check_checkpoint
 from pipeline.records.remote import Remote
 from pipeline.records.repository import Versions
 
 
 def check_surroundings(params: Params) -> None:
-    """Raise BadInput for a device, a remote, a Ray cluster or an extractor's file that is not there."""
+    """Raise BadInput for a device, a remote, a Ray cluster, an extractor's file or a checkpoint that is not there."""
     if params.device.startswith("cuda"):
         from pipeline.experiment.machine import device_of
 
         device_of(params)
     params.evaluation.extractor.check_files()
+    check_checkpoint(params)
     if params.remote is not None:
         Remote(Versions(params), params)
     if params.engine.kind == "ray":

@@ -67,7 +67,7 @@ def predicted(params: Params, arm: str) -> Floats | None:
     prediction: other data, an arm with a hook or another start, guidance auto, loops and strategies that it does not know.
     """
     section = params.arms[arm]
-    unpredictable = section.hook or section.init == "previous" or section.guidance == "auto"
+    unpredictable = section.hook or section.init not in (None, "scratch") or section.guidance == "auto" or params.base
     known = section.loop in KNOWN_LOOPS and section.strategy in ("standard", "sims")
     if not params.data.has_truth or not known or unpredictable:
         return None

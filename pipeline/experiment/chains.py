@@ -10,7 +10,7 @@ from pipeline.experiment.params import Params
 
 READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation.n", "engine.threads")
 """The params that every generation reads; those of its trainings and the arm's own come on top."""
-READ_IF_GIVEN = ("labels", "engine.precision", "engine.compile")
+READ_IF_GIVEN = ("base", "labels", "engine.precision", "engine.compile")
 """And those that it may leave out."""
 READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection", "evaluation.selection_n")
 """And those that a guidance is chosen by."""

@@ -34,6 +34,7 @@ from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.messages import said, short
 from pipeline.experiment.sections import (
     Arm,
+    Base,
     DataSettings,
     Engine,
     Evaluation,
@@ -63,6 +64,7 @@ class Params(Section):
     n_synthetic: Samples
     network: Any
     noise: Noise
+    base: Base | None = None
     train: Training
     auxiliary: Auxiliary
     sampler: SamplerSettings
@@ -133,6 +135,8 @@ class Params(Section):
             raise ValueError(f"arms.{name}.seeds must differ from each other, got {arm.seeds}")
         if LOOPS[arm.loop].fresh and not self.data.has_truth:
             raise ValueError(f"arms.{name}.loop: {arm.loop!r} is not allowed: data.kind {kind_of(self.data)} has no fresh data")
+        if arm.init == "checkpoint" and self.base is None:
+            raise ValueError(f"arms.{name}.init: 'checkpoint' is not allowed: there is no base.checkpoint to begin with")
         if arm.guidance == "auto" and self.evaluation.selection is None:
             raise ValueError("evaluation.selection: is missing; guidance auto chooses by so many held-out real samples")
         handed_on = [self.handed_on(name, generation) for generation in range(1, self.length(name) + 1)]

@@ -60,6 +60,15 @@ class ExtractorSettings(Section):
         """Raise BadInput where a file is missing that it computes with: said before anything is made."""
 
 
+class Base(Section):
+    """Generation 1's base model where it is not trained: a `checkpoint`, safetensors that fit the network.
+
+    `self-consuming import-checkpoint` writes one; a base.safetensors of another experiment is one, too.
+    """
+
+    checkpoint: Annotated[str, Field(min_length=1)]
+
+
 Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=2)]
 """Of which classes samples are drawn: in the real proportions, equally often, or in shares of their own."""
 
@@ -177,7 +186,7 @@ class Arm(Section):
     guide: Guide | None = None
     hook: HookCall | None = None
     zeta: Positive | None = None
-    init: Literal["scratch", "previous"] | None = None
+    init: Literal["scratch", "previous", "checkpoint"] | None = None
     memory: Count | None = None
     synthetic_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     n_synthetic: Samples | None = None

@@ -25,6 +25,7 @@ from pipeline.generation.choosing import CANDIDATES, choose
 from pipeline.generation.hooks import Context
 from pipeline.generation.job import Job, draw, fit_model, fresh_model, load_model, load_model_at, write_drawn
 from pipeline.generation.loops import Sources
+from pipeline.generation.start import take_checkpoint
 from pipeline.storage.files import read_json, write_bytes, write_json
 from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, SYNTHETIC
 
@@ -32,22 +33,30 @@ log = logging.getLogger("self-consuming")
 
 
 def train_base(params: Params, seed: int, work: Path) -> None:
-    """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`."""
-    _warn(noise.warning(params))
+    """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`.
+
+    Where params.yaml has a checkpoint, that is the base model, and nothing is trained.
+    """
     job = Job(params, Chain("base", seed), 1, work)
-    _train_from_scratch(job, joined([job.real]))
+    if params.base is None:
+        _warn(noise.warning(params))
+        _train_from_scratch(job, joined([job.real]))
+    else:
+        take_checkpoint(params, fresh_model(job, "init"), job.shape, job.classes, work / BASE)
+        write_json(work / LOSSES, {})
     write_json(work / ENVIRONMENT, environment(params))
 
 
 @STEPS.register("train")
 def train(job: Job) -> None:
-    """Train the base model on D_t, from scratch or from generation t-1's (generation 1: take the one that all arms share)."""
+    """Train the base model on D_t, from scratch or from an earlier one (generation 1: take the one that all arms share)."""
     if job.generation == 1:
         for name in (BASE, LOSSES):
             write_bytes(job.work / name, (job.layout.base(job.chain.seed) / name).read_bytes())
-    elif job.arm.init == "previous":
-        former = job.layout.generation(job.chain, job.generation - 1) / BASE
-        start = load_model_at(job, former)
+    elif job.arm.init in ("previous", "checkpoint"):
+        former = job.layout.generation(job.chain, job.generation - 1)
+        folder = former if job.arm.init == "previous" else job.layout.base(job.chain.seed)
+        start = load_model_at(job, folder / BASE)
         compute.save_denoiser(job.work / BASE, fit_model(job, start, training_set(job), job.params.train, "train", BASE))
     else:
         _train_from_scratch(job, training_set(job))
@@ -131,7 +140,7 @@ def _facts(job: Job) -> dict[str, Any]:
     params, strategy = job.params, job.strategy
     chosen = read_json(job.work / CHOICE) if (job.work / CHOICE).exists() else {}
     networks = strategy.networks if chosen.get("guidance", 1) else 1
-    budgets = [params.train.steps * params.train.batch]
+    budgets = [0 if params.base and job.generation == 1 else params.train.steps * params.train.batch]
     if strategy.auxiliary:
         budgets.append(params.auxiliary.steps * params.auxiliary.batch)
     if job.arm.guide:

@@ -112,10 +112,14 @@ def floor_stage(params: Params) -> str:
 
 def base_stage(params: Params, seed: int) -> str:
     """Generation 1's base model of a seed, which all arms share."""
-    layout, optional = Layout(params.experiment), [*given(params, READ_IF_GIVEN), *budget(params, "train")]
+    layout, optional = Layout(params.experiment), given(params, READ_IF_GIVEN)
+    if params.base is None:
+        optional += budget(params, "train")
     keys = ["engine.threads", "network", "noise", *optional]
     deps = [*GENERATION_CODE, *files_of(params, of_base(params)), *real_files(params, seed), *_spread(params)]
-    outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT, *averages_of(BASE, params.train))]
+    deps += [params.base.checkpoint] if params.base else []
+    averages = [] if params.base else averages_of(BASE, params.train)
+    outs = [layout.base(seed) / name for name in (BASE, LOSSES, ENVIRONMENT, *averages)]
     return _stage(layout.runs, base(seed), f"base --seed {seed}", deps, keys, outs)
 
 
@@ -139,6 +143,8 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
         deps.append(str(layout.planned))
     if arm.init == "previous" and generation > 1:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
+    if arm.init == "checkpoint" and generation > 1:
+        deps.append(str(layout.base(chain.seed) / BASE))
     outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, *samples_of(params, SYNTHETIC))]
     outs += [folder / name for name in _averages(params, chain, generation)]
     words = f"{GENERATION} {_words(params, chain, generation)}"

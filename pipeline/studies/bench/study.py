@@ -191,7 +191,8 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
     """
     params = study.params(int(at.get("seed", 0)))
     machine.fix(params)
-    with _elsewhere([path for each in params.extensions or [] for path in inputs_of(each)]):
+    read = [Path(params.base.checkpoint)] if params.base else []
+    with _elsewhere([*read, *(path for each in params.extensions or [] for path in inputs_of(each))]):
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n", *COMPARED)}
@@ -216,7 +217,7 @@ def diverged_as_infinite(results: pd.DataFrame) -> pd.DataFrame:
 
 @contextmanager
 def _elsewhere(inputs: Iterable[Path]) -> Iterator[None]:
-    """Work in a temporary folder that is empty but for links to what extensions read."""
+    """Work in a temporary folder that is empty but for links to what extensions and base models read."""
     home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="self-consuming-") as folder:
         for path in inputs:

@@ -46,7 +46,8 @@ def costs(params: Params, results: pd.DataFrame, steps: pd.DataFrame) -> pd.Data
     table = pd.DataFrame(rows)
     plain = table[table["arm"] == plain_arm(params)]
     for amount, times in AMOUNTS.items():
-        table[times] = table[amount] / plain[amount].iloc[0] if len(plain) else float("nan")
+        one = plain[amount].iloc[0] if len(plain) else float("nan")
+        table[times] = table[amount] / (one or float("nan"))  # a checkpoint that is taken as it is sees no images
     return table
 
 

@@ -1,0 +1,1 @@
+"""Networks as others publish them: pickles of modules and safetensors, read without running any code of theirs."""
