@@ -188,7 +188,7 @@ def test_the_experiments_run_has_the_arms_curves_and_the_answer(store, finished_
             json.loads((each / "metrics.json").read_text())["fid"] for each in folders
         ]
     run = store.client.get_run(store.parent)
-    assert {"answer/factor/sims", "answer/slope/standard"} <= run.data.metrics.keys()
+    assert {"summary/factor/sims", "summary/slope/standard"} <= run.data.metrics.keys()
     assert run.data.tags["verdict.sims"] == "too early"
     note = run.data.tags["mlflow.note.content"]
     assert note.startswith("Too early for a verdict")

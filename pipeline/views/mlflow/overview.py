@@ -96,7 +96,7 @@ class Overview:
         for row in table.to_dict("records"):
             step = int(row["generations"])
             for name in FIGURES:
-                key = f"answer/{name}/{row['arm']}"
+                key = f"summary/{name}/{row['arm']}"
                 if np.isfinite(row[name]) and self._known(key).get(step) != row[name]:
                     points.append(Metric(key, float(row[name]), int(time.time() * 1000), step))
             tags.append(RunTag(f"verdict.{row['arm']}", str(row["verdict"])))

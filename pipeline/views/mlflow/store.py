@@ -151,7 +151,8 @@ class Store:
     def parent(self) -> str:
         """The id of the run that holds the experiment's chains together, named by what its params have different."""
         first = self._oldest(f"tags.`{KEY}` = '{PARENT}'")
-        name = told_apart(self.facts, first.data.params if first else {}, self.experiment)
+        former = {key: value for key, value in (first.data.params if first else {}).items() if key not in self.growing}
+        name = told_apart(self.facts, former, self.experiment)
         run_id = self.run(PARENT, digest(self.facts), self.facts, name=name)
         for key, value in self.growing.items():
             self.client.set_tag(run_id, key, str(value))
