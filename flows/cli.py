@@ -73,6 +73,9 @@ def _parser() -> Parser:
     drawn.add_argument("--width", default="3.3in", metavar="W", help="of a column, in in, cm, mm or pt (3.3in)")
     tables = command("tables", _tables, "tables for a paper, an arm a row, and the sources that its arms are to cite")
     tables.add_argument("--format", default="latex,markdown,csv", metavar="F", help="one or more of latex,markdown,csv (all)")
+    compare = command("compare", _compare, "a page and a table of several experiments: curves, verdicts, params that differ")
+    what = "an experiment of this project, a folder with results, a DVC experiment, or a git revision; two or more"
+    compare.add_argument("names", nargs="+", metavar="NAME", help=what)
     command("track", _track, "write whatever MLflow lacks of the finished generations")
     pages = command("ui", _ui, "MLflow's pages with the experiment's curves; on a tracking server, their address")
     pages.add_argument("--port", type=int, default=5000, metavar="PORT", help="of the server on this machine (5000)")
@@ -197,6 +200,15 @@ def _tables(given: argparse.Namespace) -> None:
     from pipeline.views.papers import options, tables
 
     print(*tables.build(load(Path(PARAMS)), options.formats(given.format, tuple(tables.WRITERS))), sep="\n")
+
+
+def _compare(given: argparse.Namespace) -> None:
+    from pipeline.views.compare import page
+
+    path, comparison = page.build(given.names)
+    for line in (*comparison.left_out.values(), *comparison.notes):
+        print(f"warning: {line}", file=sys.stderr)
+    print(path)
 
 
 def _track(given: argparse.Namespace) -> None:

@@ -48,7 +48,7 @@ from pipeline.experiment.sections import (
     kind_of,
 )
 
-TAKEN = {"gallery": "the README's pictures", "studies": "the pages of studies"}
+TAKEN = {"compare": "comparisons", "gallery": "the README's pictures", "studies": "the pages of studies"}
 """Folders of reports that are no experiment's."""
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,16 @@ class Versions:
             mend(self._repo.cache.local, outputs(target))
         with _said_by_dvc():
             self._repo.pull(targets, remote=remote, allow_missing=True)
+
+    def content(self, md5: str, remote: str | None = None) -> bytes | None:
+        """The bytes of a file in DVC's cache, or in a remote (DVC's default where none is named); None where neither has it."""
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        path = Path(self._repo.cache.local.oid_to_path(md5))
+        if md5_of(path) != md5 and self._repo.config["remote"]:
+            with suppress(Exception):  # of many kinds, as there are remotes; what is missing is said by those who ask
+                self._repo.cloud.pull([HashInfo("md5", md5)], remote=remote)
+        return path.read_bytes() if md5_of(path) == md5 else None
 
     def check_params(self) -> None:
         """Raise RunFailed when params.yaml, or a file of the user's own, is no longer what this process computes with."""

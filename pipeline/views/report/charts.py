@@ -30,15 +30,20 @@ def library() -> str:
 
 def charts(params: Params, results: pd.DataFrame, marks: Yardsticks) -> list[dict[str, Any]]:
     """A chart a metric, fid first: name, label, traces, whether it may be and at first is logarithmic."""
-    results = _condensed(results)
+    results = condensed(results)
+    return [_chart(params, results, marks, name) for name in measured(results)]
+
+
+def measured(results: pd.DataFrame) -> list[str]:
+    """The columns that are measurements, and have any, in their order."""
     numeric = results.select_dtypes("number").columns
     names = [name for name in numeric if name not in NO_METRICS and not name.startswith("n_")]
     if "guidance" in names and results.groupby("arm")["guidance"].nunique().max() < 2:
         names.remove("guidance")  # it is given, and not chosen anew in every generation
-    return [_chart(params, results, marks, name) for name in names if results[name].notna().any()]
+    return [name for name in names if results[name].notna().any()]
 
 
-def _condensed(results: pd.DataFrame) -> pd.DataFrame:
+def condensed(results: pd.DataFrame) -> pd.DataFrame:
     """The least and the greatest in place of each list of more than MANY numbers; a mixture can have hundreds of modes."""
     lists = results.columns.str.extract(r"^(.+)\.\d+$", expand=False)
     for name, count in lists.value_counts().items():
@@ -57,7 +62,7 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
     for arm, of_arm in results.groupby("arm", sort=False):
         if of_arm[name].notna().any():
             prediction = _prediction(params, str(arm), look[str(arm)].colour, last) if name == "fid" else []
-            traces += _arm_traces(str(arm), of_arm, name, look[str(arm)]) + prediction
+            traces += arm_traces(str(arm), of_arm, name, look[str(arm)]) + prediction
             foreseen += prediction
     if name == "fid":
         traces += _lines(marks, results)
@@ -66,9 +71,7 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
     values = results[name].dropna()
     positive = bool((values > 0).all())
     wide = positive and bool(values.max() > 10 * values.min())
-    label = name.replace("_", " ").replace(".", " ")
-    if name in ("fid", "fid_base"):
-        label = {"fid": "FID", "fid_base": "FID of the base"}[name] + f" ({kind_of(params.evaluation.extractor)})"
+    label = label_of(name, kind_of(params.evaluation.extractor))
     may: dict[str, Any] = {"may_be_log": positive, "log": wide and name in ("fid", "fid_base")}
     return {
         "name": name,
@@ -76,6 +79,13 @@ def _chart(params: Params, results: pd.DataFrame, marks: Yardsticks, name: str) 
         "traces": traces,
         "range": _log_range(values, foreseen, marks, name) if positive else None,
     } | may
+
+
+def label_of(name: str, extractor: str) -> str:
+    """A metric's name as an axis has it."""
+    if name in ("fid", "fid_base"):
+        return {"fid": "FID", "fid_base": "FID of the base"}[name] + f" ({extractor})"
+    return name.replace("_", " ").replace(".", " ")
 
 
 def _log_range(values: "pd.Series[float]", foreseen: list[Trace], marks: Yardsticks, name: str) -> list[float]:
@@ -89,7 +99,7 @@ def _log_range(values: "pd.Series[float]", foreseen: list[Trace], marks: Yardsti
     return [round(float(np.log10(low / 1.5)), 4), round(float(np.log10(high * 1.3)), 4)]
 
 
-def _arm_traces(arm: str, of_arm: pd.DataFrame, name: str, look: Look) -> list[Trace]:
+def arm_traces(arm: str, of_arm: pd.DataFrame, name: str, look: Look) -> list[Trace]:
     """The arm's mean over its seeds as a line, and their range as a band, which the legend switches together."""
     by_generation = of_arm.groupby("generation")[name]
     mean, low, high = by_generation.mean(), by_generation.min(), by_generation.max()

@@ -29,6 +29,7 @@ from pipeline.views.report.columns import dictionary
 from pipeline.views.report.costs import costs, step_seconds
 from pipeline.views.report.gallery import gallery
 from pipeline.views.report.numerals import figure_text
+from pipeline.views.report.provenance import note_params
 from pipeline.views.report.results import collect, control_arm, verdicts, yardsticks
 from pipeline.views.report.states import progress
 from pipeline.views.report.verdicts import MEANING, mad, shown, summary
@@ -79,6 +80,7 @@ def build(params: Params, longer: dict[Chain, int] | None = None, began: float |
     layout, composed = Layout(params.experiment), compose(params, longer, began)
     write_text(layout.reports / "collapse.csv", composed.results.to_csv(index=False, lineterminator="\n"))
     write_text(layout.reports / "columns.md", dictionary(params, composed.results.columns))
+    note_params(layout.reports, params)
     for name, picture in composed.pictures.items():
         write_bytes(layout.reports / name, picture)
     write_json(layout.reports / "summary.json", composed.summary)

@@ -1,0 +1,1 @@
+"""Experiments side by side, wherever their results are: folders, git revisions, DVC's experiments."""
