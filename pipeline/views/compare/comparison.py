@@ -12,6 +12,8 @@ from pipeline.views.compare.sides import Side
 
 OF = "of"
 """The column that says which of the experiments a row is of."""
+TRUTH = "truth"
+"""The reference of points whose distribution is known: params.yaml alone says which."""
 NUMBERS = ("fid", "factor", "growth", "slope")
 """Of an arm's verdict."""
 Params = Mapping[str, Any]
@@ -103,11 +105,12 @@ def answer(comparison: Comparison) -> str:
 
 def _judged_otherwise(first: Side, side: Side) -> str:
     """In what the judging of two sides differs so that their values are not comparable, in words; nothing where in nothing."""
-    for key in (*COMPARED, "n_reference"):
+    truth = TRUTH in (_only(side, COMPARED[1]), _only(first, COMPARED[1]))
+    for key in COMPARED if truth else (*COMPARED, "n_reference"):
         mine, theirs = _only(side, key), _only(first, key)
         if mine != theirs:
             return f"its {key} is {mine or 'not known'}, and that of {first.label} is {theirs or 'not known'}"
-    if "-" not in _only(first, COMPARED[1]) and _data(side.params) != _data(first.params):  # "truth" is no certain one
+    if truth and _data(side.params) != _data(first.params):
         return f"its real distribution is another than that of {first.label} (data in params.yaml)"
     kind, extractor = _extractor(side.params).get("kind"), _extractor(side.params)
     if kind == _only(first, COMPARED[0]) and extractor != _extractor(first.params):  # a name without a digest

@@ -47,7 +47,7 @@ def _chart(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     positive = bool((values > 0).all())
     return {
         "name": name,
-        "label": label_of(name, rows["extractor"].iloc[0] if "extractor" in rows else "FID"),
+        "label": label_of(name, _extractor(rows)),
         "traces": traces,
         "range": [round(float(np.log10(end)), 4) for end in (values.min() / 1.5, values.max() * 1.3)] if positive else None,
         "may_be_log": positive,
@@ -61,14 +61,16 @@ def picture(comparison: Comparison) -> bytes:
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for (of, arm), of_arm in rows.groupby([OF, "arm"], sort=False):
         colour, dash = given[of, arm]
-        band(axes, of_arm.groupby("generation")["fid"], f"{of}: {arm}", colour).set_linestyle(DASHES[dash])
+        band(axes, of_arm.groupby("generation")["fid"], f"{of}: {arm}", colour).set(linestyle=DASHES[dash])
     fids = rows["fid"]
     if len(fids) and fids.max() > 10 * max(fids.min(), 1e-12):
         axes.set_yscale("log")
-    axes.set(
-        xlabel="generation", ylabel=label_of("fid", rows["extractor"].iloc[0] if "extractor" in rows and len(rows) else "")
-    )
+    axes.set(xlabel="generation", ylabel=label_of("fid", _extractor(rows)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return png(figure)
+
+
+def _extractor(rows: pd.DataFrame) -> str:
+    return str(rows["extractor"].iloc[0]) if "extractor" in rows and len(rows) else "no extractor"

@@ -123,7 +123,7 @@ def _in_git(name: str, commit: str) -> Side:
     reports, recorded = Layout(str(params["experiment"])).reports, outputs_of(commit, "report")
     if reports / RESULTS not in recorded:
         raise BadInput(
-            f"compare: {name!r}: dvc.lock of the commit {commit[:7]} has no {reports / RESULTS}: after a run, commit dvc.lock, too"
+            f"compare: {name!r}: dvc.lock of the commit {commit[:7]} has no {reports / RESULTS} (after a run, commit it)"
         )
     versions = Versions(shared=True)
 

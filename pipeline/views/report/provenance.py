@@ -1,4 +1,4 @@
-"""The params that a table of results was made with, beside it: so a copy of the folder is whole, whatever params.yaml has become."""
+"""The params that a table of results was made with, beside it: so a copy of the folder is whole."""
 
 from io import StringIO
 from pathlib import Path
