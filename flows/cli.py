@@ -1,7 +1,6 @@
 """The command `self-consuming`. Results go to stdout, everything else to stderr; exit 0 done, 1 a run failed, 2 bad input."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import NoReturn
 
 from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
-from pipeline.experiment.chains import Chain, lengths
+from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, exit_code
 from pipeline.experiment.params import UNREAD, load, schema
 from pipeline.experiment.sections import MAX_GENERATIONS
-from pipeline.storage.files import read_json, write_bytes
-from pipeline.storage.layout import METRICS, PARAMS, PRESETS, Layout
+from pipeline.storage.files import write_bytes
+from pipeline.storage.layout import PARAMS, PRESETS, Layout
 from pipeline.storage.loopback import ask_directly
 
 WATCH_SECONDS = 5.0
@@ -115,28 +114,22 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 
 
 def _status(given: argparse.Namespace) -> None:
+    from flows.states import generations, states
     from flows.watching.long_steps import at_work, sentence
     from pipeline.making.environments import others
-    from pipeline.making.renewal import renew_parts
-    from pipeline.records.repository import Versions
 
     params = load(Path(PARAMS), unread=UNREAD)
     layout = Layout(params.experiment)
-    folders = {chain: [layout.generation(chain, t) for t in range(1, n + 1)] for chain, n in lengths(params).items()}
+    folders = generations(params)
     for line in others(params, folders):
         print(f"warning: {line}", file=sys.stderr)
-    versions = Versions(params)
-    if os.access(layout.runs, os.W_OK):
-        renew_parts(versions, params)
-    wanted = [folder for each in folders.values() for folder in each]
-    if (current := versions.current(wanted)) != set(wanted):
+    found = states(params, folders)
+    if any(state.stale or state.missing for state in found.values()):
         load(Path(PARAMS))  # what is not made yet may be wrong
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
-    for chain, each in folders.items():
-        made = [folder for folder in each if (folder / METRICS).exists()]
-        done = [folder for folder in each if folder in current]
-        fid = f"{read_json(done[-1] / METRICS)['fid']:.4g}" if done else ""
-        print(f"{chain!s:<28}{len(done):>6}{len(made) - len(done):>7}{len(each) - len(made):>9}{fid:>10}")
+    for chain, state in found.items():
+        fid = "" if state.fid is None else f"{state.fid:.4g}"
+        print(f"{chain!s:<28}{state.done:>6}{state.stale:>7}{state.missing:>9}{fid:>10}")
     for made_now, said in at_work(layout, folders).items():
         making = f" is making generation {said.generation}" if isinstance(made_now, Chain) else ""
         print(f"{made_now}{making}: {sentence(said)}")

@@ -8,38 +8,42 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.views.compare.comparison import OF, Comparison
-from pipeline.views.report.charts import COLOURS, arm_traces, condensed, label_of, measured
+from pipeline.views.report.charts import arm_traces, condensed, label_of, measured
 from pipeline.views.report.figures import DASHES, band, png
+from pipeline.views.report.palette import Look, looks
 
 FEW = len(DASHES)
-"""So many experiments can be told apart by their dashes; of more, each has a colour, and its arms have dashes."""
-Styles = dict[tuple[str, str], tuple[str, str]]
-"""Colour and dash of each experiment's arms."""
+"""So many experiments can be told apart by their dashes; of more, each has a look, and its arms have dashes."""
+Styles = dict[tuple[str, str], tuple[Look, str]]
+"""Look and dash of each experiment's arms."""
+CONTROL = "real"
+"""What presets call the arm that trains on real data alone."""
 
 
 def styles(rows: pd.DataFrame) -> Styles:
-    """An arm has one colour in all experiments, and an experiment one dash in all arms; where there are many, the other way."""
+    """An arm has its look in all experiments, and an experiment one dash in all arms; where there are many, the other way."""
     names, arms = list(rows[OF].unique()), list(rows["arm"].unique())
-    dashes, found = list(DASHES), Styles()
+    few, dashes, found = len(names) <= FEW, list(DASHES), Styles()
+    look = looks(arms, CONTROL) if few else looks(names)
     for name, arm in rows[[OF, "arm"]].drop_duplicates().itertuples(index=False):
-        place = names.index(name), arms.index(arm)
-        colour, dash = reversed(place) if len(names) <= FEW else place
-        found[name, arm] = COLOURS[colour % len(COLOURS)], dashes[dash % len(dashes)]
+        shown, dash = (arm, names.index(name)) if few else (name, arms.index(arm))
+        found[name, arm] = look[shown], dashes[dash % len(dashes)]
     return found
 
 
 def charts(comparison: Comparison) -> list[dict[str, Any]]:
     """A chart a metric, fid first, as the report's: traces named "EXPERIMENT: ARM", mean over seeds and their range."""
     rows = condensed(comparison.rows)
-    return [_chart(rows, name) for name in measured(rows)]
+    chains = rows.assign(arm=rows[OF] + "/" + rows["arm"])  # an arm of one experiment is not that of another
+    return [_chart(rows, name) for name in measured(chains)]
 
 
 def _chart(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     traces, given = list[dict[str, Any]](), styles(rows)
     for place, ((of, arm), of_arm) in enumerate(rows.groupby([OF, "arm"], sort=False)):
         if of_arm[name].notna().any():
-            colour, dash = given[of, arm]
-            for trace in arm_traces(f"curve{place}", of_arm, name, colour):  # a name that plotly.js can look for as a CSS class
+            look, dash = given[of, arm]
+            for trace in arm_traces(f"curve{place}", of_arm, name, look):  # a name that plotly.js can look for as a CSS class
                 drawn = {"line": trace["line"] | {"dash": dash}} if trace["line"]["width"] else {}
                 named = {"name": f"{of}: {arm}"} if "name" in trace else {}
                 traces.append(trace | drawn | named)
@@ -60,8 +64,8 @@ def picture(comparison: Comparison) -> bytes:
     rows, given = comparison.rows, styles(comparison.rows)
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for (of, arm), of_arm in rows.groupby([OF, "arm"], sort=False):
-        colour, dash = given[of, arm]
-        band(axes, of_arm.groupby("generation")["fid"], f"{of}: {arm}", colour).set(linestyle=DASHES[dash])
+        look, dash = given[of, arm]
+        band(axes, of_arm.groupby("generation")["fid"], f"{of}: {arm}", look).set(linestyle=DASHES[dash])
     fids = rows["fid"]
     if len(fids) and fids.max() > 10 * max(fids.min(), 1e-12):
         axes.set_yscale("log")

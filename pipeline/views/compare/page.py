@@ -51,7 +51,7 @@ def _page(comparison: Comparison, drawn: bytes, names: Sequence[str]) -> str:
     differing = differences(comparison.sides)
     page: str = environment.get_template("compare.html").render(
         names=names,
-        title=" and ".join(side.label for side in comparison.sides),
+        title=", ".join(side.label for side in comparison.sides),
         sides=comparison.sides,
         answer=answer(comparison),
         warnings=[*comparison.left_out.values(), *comparison.notes],
