@@ -57,7 +57,7 @@ class Project:
     """
 
     def __init__(self, folder: str | Path = ".") -> None:
-        """Open it. Raises BadInput where there is no project, with what was looked for, and where its params are not allowed."""
+        """Open it. Raises BadInput where there is none, with what was looked for, and where its params are not allowed."""
         self.folder = Path(folder).expanduser().resolve()
         if not self.folder.is_dir():
             raise BadInput(f"project: there is no folder {self.folder}")
