@@ -131,7 +131,8 @@ class Versions:
 
         path = Path(self._repo.cache.local.oid_to_path(md5))
         if md5_of(path) != md5 and self._repo.config["remote"]:
-            with suppress(Exception):  # of many kinds, as there are remotes; what is missing is said by those who ask
+            logging.getLogger("dvc.data_cloud").setLevel(logging.ERROR)  # what is missing is said by those who ask
+            with suppress(Exception):  # of many kinds, as there are remotes
                 self._repo.cloud.pull([HashInfo("md5", md5)], remote=remote)
         return path.read_bytes() if md5_of(path) == md5 else None
 
