@@ -39,11 +39,17 @@ def file_of(commit: str, path: str) -> bytes | None:
 
 def outputs_of(commit: str, stage: str) -> dict[Path, str]:
     """The md5 of each output of one of the root's stages, by path, as the commit's lock records it; none without one."""
+    outs = locked(file_of(commit, LOCK) or b"").get(stage, {}).get("outs", [])
+    return {Path(out["path"]): str(out["md5"]) for out in outs}
+
+
+def locked(lock: bytes) -> dict[str, dict[str, Any]]:
+    """The stages of a lock's content; none of what is no lock."""
     try:
-        stages: dict[str, Any] = YAML(typ="safe").load(file_of(commit, LOCK) or b"")["stages"]
-        return {Path(out["path"]): str(out["md5"]) for out in stages[stage]["outs"]}
+        stages: dict[str, dict[str, Any]] = YAML(typ="safe").load(lock)["stages"]
     except (YAMLError, KeyError, TypeError):
         return {}
+    return stages
 
 
 def _git(*words: str) -> bytes | None:

@@ -152,6 +152,12 @@ def test_dvc_experiments_and_revisions_are_read_from_the_cache_and_nothing_is_ch
     text = (here.folder / "reports/compare/HEAD-vs-half/report.html").read_text()
     assert "<td>arms.sims.guidance</td><td>1.0</td><td>0.5</td>" in text
     assert text.count("<figcaption>") == 2
+    git(here.folder, "checkout", "--detach", "half")
+    here.edit("guidance: 0.5", "guidance: 2.0")
+    git(here.folder, "commit", "--all", "-m", "params that nothing was made with")
+    with chdir(here.folder):
+        assert sides_of(["HEAD", "half"])[0].params["arms"]["sims"]["guidance"] == 0.5
+    git(here.folder, "checkout", "-")
     shutil.rmtree(here.folder / ".dvc/cache/files")
     said = here.run("flows.cli", "compare", "HEAD", "half", code=2)  # only HEAD's are in the remote
     assert said == "error: compare: 'half': its collapse.csv is neither in DVC's cache nor in its remote\n"

@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML, YAMLError
 
+from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.experiment.mapping import read_mapping
 from pipeline.judging.evaluation import COMPARED
-from pipeline.records.revisions import branches, commit_of, experiments, file_of, outputs_of
-from pipeline.storage.layout import PARAMS, Layout
+from pipeline.records.revisions import branches, commit_of, experiments, file_of, locked, outputs_of
+from pipeline.storage.layout import LOCK, PARAMS, Layout
 from pipeline.views.report.provenance import RESULTS, noted_params
 from pipeline.views.report.results import LEADING
 
@@ -100,14 +103,11 @@ def _in_folder(name: str, label: str, folder: Path, root: Path) -> Side:
     params = noted_params(folder)
     if params is None and (root / PARAMS).is_file():
         today = read_mapping(root / PARAMS)
-        params = today if today.get("experiment") == folder.resolve().name else None
+        mine = today.get("experiment") == folder.resolve().name
+        params = as_made(today, lambda path: _content(root / path)) if mine else None
     if params is None:
         raise BadInput(f"compare: {name!r} has results but no params: looked for {folder / PARAMS} and {root / PARAMS}")
-
-    def read(file: str) -> bytes | None:
-        return (folder / file).read_bytes() if (folder / file).is_file() else None
-
-    return _side(name, label, params, read)
+    return _side(name, label, params, lambda file: _content(folder / file))
 
 
 def _in_git(name: str, commit: str) -> Side:
@@ -131,7 +131,32 @@ def _in_git(name: str, commit: str) -> Side:
         md5 = recorded.get(reports / file)
         return versions.content(md5, params.get("remote")) if md5 else None
 
-    return _side(name, name, params, read)
+    return _side(name, name, as_made(params, partial(file_of, commit)), read)
+
+
+def as_made(params: dict[str, Any], read: Callable[[str], bytes | None]) -> dict[str, Any]:
+    """The params with the values that the locks of each arm's first generation have, where params.yaml has changed since."""
+    layout, made = Layout(str(params["experiment"])), deepcopy(params)
+    arms = params.get("arms")
+    for name, arm in arms.items() if isinstance(arms, dict) else ():
+        seeds = (arm if isinstance(arm, dict) else {}).get("seeds") or params.get("seeds") or [0]
+        stages = locked(read(str(layout.generation(Chain(name, seeds[0]), 1) / LOCK)) or b"")
+        for key, value in ((key, value) for stage in stages.values() for key, value in _params_of(stage) if value is not None):
+            *above, last = key.split(".")
+            section = made
+            for part in above:
+                section = section.setdefault(part, {})
+            section[last] = value
+    return made
+
+
+def _params_of(stage: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    found: dict[str, Any] = stage.get("params", {}).get(PARAMS, {})
+    return found.items()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _side(name: str, label: str, params: dict[str, Any], read: Read) -> Side:
