@@ -16,6 +16,7 @@ from pipeline.views.compare import page
 from pipeline.views.compare.comparison import differences
 from pipeline.views.compare.sides import sides_of
 from pipeline.views.report import report
+from pipeline.views.report.provenance import note_params
 
 
 def reported(project: Project) -> Project:
@@ -24,14 +25,19 @@ def reported(project: Project) -> Project:
     return project
 
 
+def changed(project: Project, **columns: object) -> None:
+    """Let the results be others, made with today's params."""
+    folder = project.folder / "reports/smoke"
+    pd.read_csv(folder / "collapse.csv").assign(**columns).to_csv(folder / "collapse.csv", index=False)
+    note_params(folder, load(project.folder / "params.yaml"))
+
+
 @pytest.fixture
 def other(small, tmp_path):
     """A project, and beside it a copy with another guidance and other curves, both with reports."""
     copy = reported(small).copy(tmp_path / "other")
     copy.edit("guidance: 1.0", "guidance: 0.5")
-    table = copy.folder / "reports/smoke/collapse.csv"
-    frame = pd.read_csv(table)
-    frame.assign(fid=frame["fid"] * 2).to_csv(table, index=False)
+    changed(copy, fid=lambda table: table["fid"] * 2)
     return copy
 
 
@@ -69,9 +75,7 @@ def test_what_was_judged_by_something_else_is_left_out_of_the_curves_and_it_is_s
     small, other, old, new, column, value, says
 ):
     other.edit(old, new)
-    table = other.folder / "reports/smoke/collapse.csv"
-    frame = pd.read_csv(table)
-    (frame.assign(**{column: value}) if column else frame).to_csv(table, index=False)
+    changed(other, **({column: value} if column else {}))
     output = small.run("flows.cli", "compare", "smoke", "../other")
     assert f"warning: other is not on the curves, since its values cannot be compared: {says}" in output
     made = small.folder / "reports/compare/smoke-vs-other"
@@ -83,8 +87,7 @@ def test_what_was_judged_by_something_else_is_left_out_of_the_curves_and_it_is_s
 
 
 def test_other_numbers_of_samples_are_drawn_and_said(small, other):
-    table = other.folder / "reports/smoke/collapse.csv"
-    pd.read_csv(table).assign(n_samples=500, n_reference=500).to_csv(table, index=False)
+    changed(other, n_samples=500, n_reference=500)
     output = small.run("flows.cli", "compare", "smoke", "../other")
     assert "warning: other is judged by 500 samples a generation, and not 1000 as smoke" in output
     assert len(pd.read_csv(small.folder / "reports/compare/smoke-vs-other/compare.csv")) == 32
@@ -152,12 +155,10 @@ def test_dvc_experiments_and_revisions_are_read_from_the_cache_and_nothing_is_ch
     text = (here.folder / "reports/compare/HEAD-vs-half/report.html").read_text()
     assert "<td>arms.sims.guidance</td><td>1.0</td><td>0.5</td>" in text
     assert text.count("<figcaption>") == 2
-    git(here.folder, "checkout", "--detach", "half")
-    here.edit("guidance: 0.5", "guidance: 2.0")
-    git(here.folder, "commit", "--all", "-m", "params that nothing was made with")
+    here.edit("guidance: 1.0", "guidance: 2.0")
+    git(here.folder, "commit", "-m", "params that nothing was made with", "params.yaml")
     with chdir(here.folder):
-        assert sides_of(["HEAD", "half"])[0].params["arms"]["sims"]["guidance"] == 0.5
-    git(here.folder, "checkout", "-")
+        assert [side.params["arms"]["sims"]["guidance"] for side in sides_of(["HEAD", "half"])] == [1.0, 0.5]
     shutil.rmtree(here.folder / ".dvc/cache/files")
     said = here.run("flows.cli", "compare", "HEAD", "half", code=2)  # only HEAD's are in the remote
     assert said == "error: compare: 'half': its collapse.csv is neither in DVC's cache nor in its remote\n"
