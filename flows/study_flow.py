@@ -24,7 +24,7 @@ from pipeline.experiment.errors import GOES_ON, RunFailed, as_value_error
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import PARAMS, RECIPE
 from pipeline.storage.ownership import owned
-from pipeline.studies.bench.study import Study, key, load_study, make_point
+from pipeline.studies.bench.study import Study, load_study, make_point
 from pipeline.studies.kind import kind_of
 from pipeline.studies.page import writing
 from pipeline.studies.recipe import rendered
@@ -71,14 +71,14 @@ def stale_points(versions: Versions, made: Study) -> list[dict[str, Any]]:
     """The points that are missing, or no longer fit params and code."""
     recipe = made.folder / RECIPE
     stale = versions.stale(str(recipe))
-    return [at for at in made.points if f"{recipe}:point@{key(at)}" in stale or not made.path(at).exists()]
+    return [at for at in made.points if f"{recipe}:point@{made.key(at)}" in stale or not made.path(at).exists()]
 
 
 def _points(root: Path, made: Study, waiting: list[dict[str, Any]], versions: Versions) -> list[str]:
     """Make points, as many at once as there is room for; gives what failed."""
     if not waiting:
         return []
-    params = made.params(int(waiting[0].get("seed", 0)))
+    params = made.params_at(waiting[0])
     store, failures, total = Store(f"study-{made.name}"), list[str](), len(waiting)
     running: dict[PrefectFuture[None], dict[str, Any]] = {}
     size, done, began = at_once(params, total), 0, time.monotonic()
@@ -92,16 +92,16 @@ def _points(root: Path, made: Study, waiting: list[dict[str, Any]], versions: Ve
                 yield_to_others()  # by now the workers are there
                 at = running.pop(future)
                 done += 1
-                failed = failure_of(f"{made.name} {key(at)}", future)
+                failed = failure_of(f"{made.name} {made.key(at)}", future)
                 if failed:
                     failures.append(failed)
                     continue
                 if load_study(made.name) != made:
                     raise RunFailed(f"{made.folder / PARAMS} has changed since this run started; start again")
-                versions.commit(f"{made.folder / RECIPE}:point@{key(at)}")
+                versions.commit(f"{made.folder / RECIPE}:point@{made.key(at)}")
                 store.attempt(lambda at=at: PointTracker(store, made, at).track())  # type: ignore[misc]
                 left = (time.monotonic() - began) / done * (total - done)
-                say(f"{made.name:<20} point {done:>3}/{total}  {key(at):<24} left {clock(left)}")
+                say(f"{made.name:<20} point {done:>3}/{total}  {made.key(at):<24} left {clock(left)}")
     return failures
 
 

@@ -134,7 +134,7 @@ def _generation(given: argparse.Namespace, params: Params) -> None:
 
 
 def _study(given: argparse.Namespace) -> None:
-    from pipeline.studies.bench.study import key, load_study, make_point
+    from pipeline.studies.bench.study import load_study, make_point
     from pipeline.studies.kind import kind_of
     from pipeline.studies.page import writing
 
@@ -142,7 +142,7 @@ def _study(given: argparse.Namespace) -> None:
     if given.stage == "study-page":
         writing.build(study)
         return
-    places = {key(at): at for at in study.points}
+    places = {study.key(at): at for at in study.points}
     wanted = "-".join(given.at)
     if wanted not in places:
         raise BadInput(f"point: {wanted!r} is not allowed: study {study.name} has {', '.join(places)}")

@@ -17,13 +17,14 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
 from models.diffusion.denoiser import Denoise
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import extend, inputs_of, said_of
+from pipeline.experiment.kinds import STUDIES
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.params import Params, parse
 from pipeline.experiment.sections import Section, Seed
@@ -33,11 +34,13 @@ from pipeline.judging.evaluation import COMPARED, fid
 from pipeline.making.shared import make_shared
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import PARAMS, PRESETS, STUDY_FOLDER, Layout
+from pipeline.studies.bench.axes import expanded, named, part, words
+from pipeline.studies.bench.keys import change
 
 log = logging.getLogger("self-consuming")
 PLAIN = "plain"
 """An arm that every study's params have."""
-Value = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)] | str
+Values = Annotated[list[JsonValue], Field(min_length=1), BeforeValidator(expanded)]
 Row = dict[str, Any]
 
 
@@ -48,14 +51,14 @@ class StudyFile(Section):
         kind: the study's function, a name in `pipeline.experiment.kinds.STUDIES`.
         preset: the loop's preset that the study starts from: a name of `presets`, or a file that ends with .yaml.
         changes: values of it that are others here, by their dotted keys.
-        axes: the values of each axis; a point is one of each, in this order.
+        axes: the values of each axis, listed or as a range; a point is one of each, in this order.
         settings: what else the study's function reads.
     """
 
     kind: str
     preset: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]*|.+\.yaml)$")]
     changes: dict[str, Any] = Field(default_factory=dict)
-    axes: dict[str, Annotated[list[Value], Field(min_length=1)]]
+    axes: Annotated[dict[str, Values], Field(min_length=1)]
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -119,22 +122,41 @@ class Study:
         """Every point, as axis -> value, in the order in which they are made."""
         return [dict(zip(self.file.axes, values)) for values in product(*self.file.axes.values())]
 
+    @property
+    def free(self) -> bool:
+        """Whether its axes are keys of params.yaml, whichever the user wants, since its kind names none."""
+        return self.file.kind in STUDIES and STUDIES[self.file.kind].axes is None
+
+    def key(self, at: dict[str, Any]) -> str:
+        """A point's name: what DVC and its file are called, too."""
+        return named(at) if self.free else "-".join(map(part, at.values()))
+
     def path(self, at: dict[str, Any]) -> Path:
         """The file with a point's rows."""
-        return self.folder / "points" / f"{key(at)}.json"
+        return self.folder / "points" / f"{self.key(at)}.json"
 
-    def params(self, seed: int) -> Params:
-        """The preset with the study's changes, for one seed."""
+    def params_at(self, at: dict[str, Any]) -> Params:
+        """The params of a point; seed 0 where the study has no such axis. Raises BadInput, which names the place."""
+        values = {axis: value for axis, value in at.items() if axis != "seed"} if self.free else {}
+        try:
+            return self.params(int(at.get("seed", 0)), values)
+        except BadInput as error:
+            if not values:
+                raise
+            place = ", ".join(f"{axis} = {words(value)}" for axis, value in values.items())
+            raise BadInput(f"{self.folder / PARAMS}: axes: at {place}: {self.without_source(error)}") from None
+
+    def params(self, seed: int, values: dict[str, Any] | None = None) -> Params:
+        """The preset with the study's changes, and with other values at dotted keys on top, for one seed."""
         preset = self.preset
         raw = read_mapping(preset)
         for name, value in self.file.changes.items():
-            *parents, last = name.split(".")
-            section = raw
-            for parent in parents:
-                section = section.setdefault(parent, {})
-                if not isinstance(section, dict):
-                    raise BadInput(f"{self.folder / PARAMS}: changes.{name}: {parent} in {preset} is no section")
-            section[last] = value
+            try:
+                change(raw, name, value, preset)
+            except BadInput as error:
+                raise BadInput(f"{self.folder / PARAMS}: changes.{error}") from None
+        for name, value in (values or {}).items():
+            change(raw, name, value, preset)
         extend(raw.get("extensions"), Path())
         raw["seeds"] = [seed]
         for name, arm in raw["arms"].items():
@@ -142,10 +164,19 @@ class Study:
                 raise BadInput(f"{self.folder / PARAMS}: changes.arms.{name}: {arm!r} is not allowed: it must be an arm")
             arm.pop("seeds", None)
         raw["arms"][PLAIN] = {"loop": "augmentation", "strategy": "standard"}
-        return parse(raw, f"{self.folder / PARAMS} and {preset}")
+        return parse(raw, self._source)
+
+    @property
+    def _source(self) -> str:
+        """Where its params come from, in words."""
+        return f"{self.folder / PARAMS} and {self.preset}"
+
+    def without_source(self, error: BadInput) -> str:
+        """What is wrong with params, without the words on where they come from."""
+        return str(error).removeprefix(f"{self._source}: ").removeprefix(f"{self.folder / PARAMS}: ")
 
     def results(self) -> pd.DataFrame:
-        """The rows of all points that are there, with a column for each axis."""
+        """The rows of all points that are there, with a column for each axis; the frame's attribute `axes` names these."""
         made = [(at, self.path(at)) for at in self.points if self.path(at).exists()]
         frame = pd.DataFrame([at | row for at, path in made for row in read_json(path)])
         kept = [key for key in COMPARED if key in frame]
@@ -153,12 +184,9 @@ class Study:
         if not alike.all():
             said = ", ".join(f"{key} {frame[key].iloc[-1]}" for key in kept)
             log.warning("%s: %d rows are left out: they were not judged by %s", self.name, (~alike).sum(), said)
-        return frame[alike]
-
-
-def key(at: dict[str, Any]) -> str:
-    """A point's name: what DVC calls it, too."""
-    return "-".join(str(value) for value in at.values())
+        found = frame[alike]
+        found.attrs["axes"] = list(self.file.axes)
+        return found
 
 
 def load_study(name: str) -> Study:
@@ -181,7 +209,8 @@ def wrong(path: Path, error: ValidationError, section: str = "", keys: Iterable[
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
         return BadInput(f"{path}: {section}{where}: unknown key (value {first['input']!r}); allowed are {', '.join(keys)}")
-    return BadInput(f"{path}: {section}{where}: {first['input']!r} is not allowed: {first['msg']}")
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return BadInput(f"{path}: {section}{where}: {first['input']!r} is not allowed: {said}")
 
 
 def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) -> None:
@@ -189,14 +218,14 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
 
     Every row has the real-versus-real floor, where the point does not give it one of its own, and what it was judged by.
     """
-    params = study.params(int(at.get("seed", 0)))
+    params = study.params_at(at)
     machine.fix(params)
     read = [Path(params.base.checkpoint)] if params.base else []
     with _elsewhere([*read, *(path for each in params.extensions or [] for path in inputs_of(each))]):
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n", *COMPARED)}
-        with said_of(f"{study.name} {key(at)}"):
+        with said_of(f"{study.name} {study.key(at)}"):
             rows = [floor | row for row in point(Bench(params, settings, at))]
     write_json(study.path(at), rows)
 

@@ -6,7 +6,7 @@ from pipeline.analysis.rows import numbers
 from pipeline.experiment.errors import BadInput
 from pipeline.storage.files import read_json
 from pipeline.storage.layout import STUDY_FOLDER
-from pipeline.studies.bench.study import Study, key, load_study
+from pipeline.studies.bench.study import Study, load_study
 from pipeline.views.mlflow.store import Store, digest, log, written
 
 WHOLE = "self_consuming.whole"
@@ -24,13 +24,13 @@ class PointTracker:
         from mlflow.entities import Metric
 
         rows = read_json(self.study.path(self.at))
-        run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent)
+        run = self.store.run(self.study.key(self.at), digest(rows), self.at, self.store.parent)
         found = self.store.client.get_run(run).data
         if WHOLE in found.tags:
             return
         if found.metrics:
             self.store.client.delete_run(run)
-            run = self.store.run(key(self.at), digest(rows), self.at, self.store.parent)
+            run = self.store.run(self.study.key(self.at), digest(rows), self.at, self.store.parent)
         points = list[Metric]()
         for number, row in enumerate(rows):
             step = int(row.get("generation", number))

@@ -1,0 +1,1 @@
+"""Study `sweep`: its points."""
