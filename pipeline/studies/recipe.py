@@ -38,7 +38,7 @@ def recipe(study: Study) -> str:
     made = [*POINT_CODE, *kinds, *mine, own.format("points"), str(study.preset)]
     shown = [*PAGE_CODE, own.format("pages"), *mine]
     matrix, values, name = _matrix(study)
-    given = [name for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set]
+    given: list[str] = [name for name in ("changes", "kind", "preset", "settings") if name in study.file.model_fields_set]
     return (
         "# rendered from params.yaml; changes here are overwritten\n"
         f"stages:\n  point:\n    matrix:\n{matrix}    wdir: ../..\n    cmd: {PYTHON} -m pipeline point {study.name} {values}\n"

@@ -1,4 +1,4 @@
-"""The values of an axis: a list, or a range from one number to another; and what they are called, in file names and in words."""
+"""The values of an axis: a list, or a range from one number to another; and what they are called, in names and in words."""
 
 import hashlib
 import json

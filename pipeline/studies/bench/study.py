@@ -77,7 +77,7 @@ class Bench:
     @property
     def seed(self) -> Seed:
         """The seed of everything that this point draws and trains."""
-        return int(self.at["seed"])
+        return int(self.at.get("seed", 0))
 
     def job(self, generation: int) -> Job:
         """A generation's job in the point's folder, of an arm with nothing special."""

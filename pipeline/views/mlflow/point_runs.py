@@ -34,7 +34,8 @@ class PointTracker:
         points = list[Metric]()
         for number, row in enumerate(rows):
             step = int(row.get("generation", number))
-            points += [Metric(name, float(value), step * 1000, step) for name, value in numbers(row).items()]
+            whose = f"/{row['arm']}" if "arm" in row and "arm" not in self.at else ""  # of several arms in a point
+            points += [Metric(f"{name}{whose}", float(value), step * 1000, step) for name, value in numbers(row).items()]
         self.store.log(run, points)
         self.store.client.set_terminated(run)
         self.store.client.set_tag(run, WHOLE, "true")

@@ -1,0 +1,291 @@
+"""Sweeps: axes of any keys of params.yaml, what is refused, names of points, the best place, and the figures."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.experiment.errors import BadInput
+from pipeline.experiment.kinds import STUDIES
+from pipeline.studies.bench.axes import expanded
+from pipeline.studies.bench.study import Study, load_study
+from pipeline.studies.kind import kind_of
+from pipeline.studies.pages.sweep import page
+from pipeline.studies.pages.sweep.choice import best_place, sweep_of, table
+from pipeline.studies.points.sweep.point import Settings
+from pipeline.studies.recipe import recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+SIMS = {"arms.sims.guidance": [0.5, 1.0]}
+Make = Callable[..., Study]
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+
+    def make(axes: dict[str, Any], settings: dict[str, Any] | None = None, **more: Any) -> Study:
+        path = Path("studies/mine/params.yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        YAML().dump({"kind": "sweep", "preset": "smoke", "axes": axes, "settings": settings or {}} | more, path)
+        return load_study("mine")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"from": 0.1, "to": 0.5, "step": 0.1}, [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ({"from": 10, "to": 1000, "factor": 10}, [10, 100, 1000]),
+        ({"from": 1, "to": 6, "step": 2}, [1, 3, 5]),
+        ({"from": -1, "to": 1, "step": 1}, [-1, 0, 1]),
+        ({"from": 1, "to": 1, "step": 0.5}, [1.0]),
+        ([3, "a"], [3, "a"]),
+    ],
+)
+def test_a_range_has_both_ends_and_no_rounding_and_whole_numbers_stay_whole(given: Any, values: list[Any]) -> None:
+    assert expanded(given) == values
+    assert [type(each) for each in expanded(given)] == [type(each) for each in values]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"from": 1, "to": 2}, "{from, to, step} or {from, to, factor}"),
+        ({"from": 1, "to": 2, "step": 0}, "step must be above 0"),
+        ({"from": 2, "to": 1, "step": 1}, "to is less than from"),
+        ({"from": 0, "to": 1, "factor": 2}, "from above 0"),
+        ({"from": 1, "to": 2, "factor": 1}, "factor above 1"),
+        ({"from": 0, "to": 1, "step": 1e-9}, "more than 10000 values"),
+        ({"from": "a", "to": 1, "step": 1}, "finite numbers"),
+        ({"from": 0, "to": float("inf"), "step": 1}, "finite numbers"),
+    ],
+)
+def test_a_range_that_is_none_is_refused_with_the_axis(make: Make, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=rf"^studies/mine/params.yaml: axes.n_synthetic: .*{re.escape(words)}"):
+        make({"n_synthetic": given})
+
+
+@pytest.mark.parametrize(
+    ("axes", "settings", "words"),
+    [
+        ({"train.stps": [1]}, {}, "axes.train.stps: unknown key (value 1); allowed are steps, images,"),
+        ({"trian.steps": [1]}, {}, "axes.trian.steps: 1 is not allowed: trian: unknown key"),
+        ({"train.steps": [10, 0]}, {}, "axes.train.steps: 0 is not allowed"),
+        ({"arms.sim.guidance": [1.0]}, {}, "axes.arms.sim.guidance: there is no arm 'sim'; allowed are standard, sims"),
+        ({"arms.sims.guidance": [1.0, -1.0]}, {}, "axes.arms.sims.guidance: -1.0 is not allowed"),
+        ({"arms.sims.hook": [{"name": "unknown"}]}, {}, "axes.arms.sims.hook"),
+        ({"n_synthetic.start": [100]}, {}, "axes.n_synthetic.start: n_synthetic in presets/smoke.yaml is no section"),
+        ({"seeds": [1]}, {}, "axes.seeds: is not allowed: a point has one seed, that of the axis seed"),
+        ({"arms.sims.seeds": [1]}, {}, "axes.arms.sims.seeds: is not allowed"),
+        ({"evaluation.extractor": ["identity"]}, {}, "axes.evaluation.extractor: is not allowed: distances by different"),
+        ({"seed": [0]}, {}, "axes: seed alone is not allowed"),
+        (SIMS | {"seed": [-1]}, {}, "axes.seed.0: -1 is not allowed"),
+        (SIMS | {"seed": [1, 1]}, {}, "axes.seed: 1 is not allowed: it is there twice"),
+        (
+            SIMS | {"arms.sims": [{"loop": "real", "strategy": "standard"}]},
+            {},
+            "axes.arms.sims.guidance: is not allowed beside axes.arms.sims, which it",
+        ),
+        (SIMS, {"arms": ["mine"]}, "settings.arms: 'mine' is not allowed: the preset with the changes has standard, sims"),
+        (SIMS, {"arms": ["standard"]}, "axes.arms.sims.guidance: is not allowed: settings.arms has standard alone"),
+        (SIMS, {"selection_seeds": [3]}, "settings.selection_seeds: 3 is not allowed: there is no axes.seed"),
+        (SIMS | {"seed": [0]}, {"selection_seeds": [0]}, "no other seed is left to report by"),
+        (SIMS, {"best": "least"}, "settings.best: 'least' is not allowed"),
+        (
+            SIMS,
+            {"metrics": "fid"},
+            "settings.metrics: unknown key (value 'fid'); allowed are arms, metric, best, selection_seeds",
+        ),
+    ],
+)
+def test_a_wrong_axis_or_setting_is_refused_in_one_line_with_file_key_and_what_is_allowed(
+    make: Make, axes: dict[str, Any], settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(BadInput) as error:
+        kind_of(make(axes, settings))
+    assert str(error.value).startswith("studies/mine/params.yaml: ")
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_values_that_do_not_fit_together_are_found_before_any_point_is_made(make: Make) -> None:
+    sampler = {"sampler.sigma_min": [0.002, 10.0], "sampler.sigma_max": [80.0, 5.0]}
+    study = make(sampler)
+    kind_of(study)  # each fits beside the others' first value
+    with pytest.raises(BadInput, match=r"axes: at sampler.sigma_min = 10.0, sampler.sigma_max = 5.0: sampler"):
+        recipe(study)
+
+
+def test_a_point_has_its_places_values_in_its_params_and_a_name_that_is_a_file_name_of_its_own(make: Make) -> None:
+    hooks = [{"name": "towards-real", "strength": strength} for strength in (0.1, 0.2)]
+    study = make({"arms.sims.hook": hooks, "evaluation.fid_infinity": [True, False], "seed": [7]}, changes={"train.steps": 10})
+    kind_of(study)
+    names = [study.key(at) for at in study.points]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"[\w.=+-]+", name) for name in names)
+    assert [name for name in names if "evaluation.fid_infinity=false" in name] == names[1::2]
+    params = study.params_at(study.points[2])
+    hook = params.arms["sims"].hook
+    assert (params.seeds, params.train.steps, params.evaluation.fid_infinity) == ([7], 10, True)
+    assert hook is not None
+    assert hook.strength == 0.2
+    assert len(study.key({f"arms.sims.{'x' * 90}": 1, f"arms.sims.{'y' * 90}": 2})) <= 150
+
+
+def test_another_axis_makes_other_points_and_another_value_leaves_those_that_there_are(make: Make) -> None:
+    def names(axes: dict[str, Any]) -> set[str]:
+        study = make(axes)
+        return {study.key(at) for at in study.points}
+
+    before = names({"n_synthetic": [100, 200]})
+    assert before < names({"n_synthetic": [100, 150, 200]})
+    assert not before & names({"evaluation.n": [100, 200]})
+
+
+def test_the_recipe_depends_on_every_kind_that_a_point_names_and_not_on_what_the_page_alone_reads(make: Make) -> None:
+    settings = {"arms": ["sims"], "metric": "kid", "selection_seeds": [1]}
+    study = make({"sampler.kind": ["heun", "dpmpp2m"], "seed": [0, 1]}, settings)
+    content = YAML(typ="safe").load(recipe(study))["stages"]
+    points, shown = content["point"], content["page"]
+    assert points["matrix"] == {"point": [study.key(at) for at in study.points]}
+    assert {"models/samplers/heun.py", "models/samplers/dpmpp2m.py", "pipeline/studies/points/sweep"} <= set(points["deps"])
+    assert points["params"] == [{"studies/mine/params.yaml": ["kind", "preset", "settings.arms"]}]
+    assert "settings" in shown["params"][0]["studies/mine/params.yaml"]
+
+
+def test_other_kinds_may_have_ranges_too_and_their_recipe_has_the_values(make: Make) -> None:
+    study = make({"seed": [0], "share": {"from": 0.0, "to": 1.0, "step": 0.5}}, {"guidances": [0.0]}, kind="pollution")
+    kind_of(study)
+    matrix = YAML(typ="safe").load(recipe(study))["stages"]["point"]["matrix"]
+    assert matrix == {"seed": "${axes.seed}", "share": [0.0, 0.5, 1.0]}
+    assert [study.key(at) for at in study.points] == ["0-0.0", "0-0.5", "0-1.0"]
+
+
+def rows_of(axes: dict[str, list[Any]], fid: Callable[..., float | None], arms: tuple[str, ...] = ("sims",)) -> pd.DataFrame:
+    """Two generations of every place, the second twice `fid` of it, and seeds 0, 1 (reported) and 9 (to choose by)."""
+    rows = []
+    places = [{}]  # type: list[dict[str, Any]]
+    for axis, values in axes.items():
+        places = [place | {axis: value} for place in places for value in values]
+    for place in places:
+        for arm in arms:
+            for seed in (0, 1, 9):
+                value = fid(seed=seed, **{name.rpartition(".")[2]: each for name, each in place.items()})
+                common = place | {"seed": seed, "arm": arm}
+                rows.append(common | {"generation": 1, "fid": 100.0, "broken": None})
+                broken = {} if value is not None else {"broken": "diverged"}
+                rows.append(common | {"generation": 2, "fid": value} | broken)
+    frame = pd.DataFrame(rows)
+    frame.attrs["axes"] = [*axes, "seed"]
+    return frame
+
+
+SETTINGS = Settings(selection_seeds=[9])
+GRID = {"arms.sims.guidance": [0.5, 1.0, 1.5], "n_synthetic": [100, 200]}
+
+
+def bowl(seed: int, guidance: float, n_synthetic: int) -> float:
+    """The selection seed has its least at guidance 1 and 200 samples, where the others have 2 and 4."""
+    return abs(guidance - 1) + 200 / n_synthetic + (0 if seed == 9 else 1 + 2 * seed)
+
+
+def test_the_best_place_is_chosen_on_the_selection_seeds_and_reported_on_the_others() -> None:
+    text, tables = page.summary(SETTINGS, rows_of(GRID, bowl))
+    assert "sims: of 6 places the best is arms.sims.guidance = 1, n_synthetic = 200, chosen on seeds 9" in text
+    assert "fid 3 (2 to 4) on 2 other seeds" in text
+    assert "it lies at an end of n_synthetic, so a better one may lie beyond" in text
+    assert "Of a chain's last generation" in text
+    (found,) = tables.values()
+    assert list(found["n_synthetic"]) == [100, 200] * 3
+    best = found[found["best"] == "best"]
+    assert best[["fid", "low", "high", "fid on the selection seeds"]].to_numpy().tolist() == [[3, 2, 4, 1]]
+
+
+def test_without_selection_seeds_the_page_says_that_it_chose_on_what_it_reports() -> None:
+    text, _ = page.summary(Settings(), rows_of(GRID, bowl))
+    assert "3 seeds, on which it was chosen, too: the true one is likely worse" in text
+
+
+def test_of_a_metric_that_is_better_the_higher_the_highest_is_the_best_and_of_others_where_it_is_asked_for() -> None:
+    rows = rows_of(GRID, bowl)
+    worst = {"arms.sims.guidance": 0.5, "n_synthetic": 100}
+    assert best_place(sweep_of(Settings(best="highest"), rows), "sims") == worst
+    assert best_place(sweep_of(Settings(metric="recall"), rows.assign(recall=rows["fid"])), "sims") == worst
+    assert best_place(sweep_of(Settings(best="lowest", metric="recall"), rows.assign(recall=rows["fid"])), "sims") != worst
+
+
+def test_a_chain_that_broke_is_infinitely_bad_and_its_cell_says_so() -> None:
+    def diverging(seed: int, guidance: float, n_synthetic: int) -> float | None:
+        return None if guidance > 1 else bowl(seed, guidance, n_synthetic)
+
+    rows = rows_of(GRID, diverging)
+    assert best_place(sweep_of(SETTINGS, rows), "sims")["arms.sims.guidance"] == 1.0
+    assert np.isinf(table(sweep_of(SETTINGS, rows), "sims")["fid"]).sum() == 2
+    assert [text.get_text() for text in page.plot(SETTINGS, rows).axes[0].texts].count("broke") == 2
+
+
+def test_a_place_that_only_some_selection_seeds_have_made_is_not_chosen() -> None:
+    rows = rows_of(GRID, bowl)
+    more = rows[rows["seed"] == 9].assign(seed=8, fid=rows["fid"] + 5)
+    rows = pd.concat([rows, more[more["n_synthetic"] == 100]])
+    rows.attrs["axes"] = [*GRID, "seed"]
+    assert best_place(sweep_of(Settings(selection_seeds=[8, 9]), rows), "sims")["n_synthetic"] == 100
+
+
+def test_two_axes_are_a_heat_map_with_its_numbers_and_the_best_in_a_frame() -> None:
+    figure = page.plot(SETTINGS, rows_of(GRID, bowl))
+    heat, bar = figure.axes
+    assert (heat.get_xlabel(), heat.get_ylabel()) == ("arms.sims.guidance", "n_synthetic")
+    (image,) = heat.images
+    assert np.asarray(image.get_array()).tolist() == [[4.5, 4.0, 4.5], [3.5, 3.0, 3.5]]
+    assert len(heat.texts) == 6
+    (frame,) = heat.patches
+    assert frame.get_bbox().min.tolist() == [0.5, 0.5]  # type: ignore[attr-defined]
+    assert bar.get_ylabel() == "fid, mean over seeds"
+
+
+def test_one_axis_is_a_curve_and_names_are_places_on_it() -> None:
+    figure = page.plot(
+        SETTINGS, rows_of({"train.steps": [10, 100, 1000]}, lambda seed, steps: steps**0.5, ("sims", "standard"))
+    )
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == ("log", "train.steps", "fid")
+    assert [str(line.get_label()) for line in axes.lines][::2] == ["sims", "standard"]
+    named = page.plot(SETTINGS, rows_of({"arms.sims.init": ["scratch", "previous"]}, lambda seed, init: float(len(init)))).axes[
+        0
+    ]
+    assert [tick.get_text() for tick in named.get_xticklabels()] == ["scratch", "previous"]
+
+
+def test_more_axes_are_small_multiples_and_very_many_all_points_over_each_axis() -> None:
+    def flat(seed: int, guidance: float, n_synthetic: int, **more: float) -> float:
+        return bowl(seed, guidance, n_synthetic) + sum(more.values())
+
+    three = page.plot(SETTINGS, rows_of(GRID | {"train.steps": [1, 2]}, flat, ("sims", "standard")))
+    titles = [axes.get_title() for axes in three.axes if axes.images]
+    assert titles == [f"{arm}, train.steps = {steps}" for arm in ("sims", "standard") for steps in (1, 2)]
+    many = page.plot(SETTINGS, rows_of(GRID | {"train.steps": list(range(1, 15))}, flat))
+    assert [axes.get_xlabel() for axes in many.axes if axes.lines] == ["arms.sims.guidance", "n_synthetic", "train.steps"]
+
+
+def test_the_shipped_sweep_is_three_by_three_and_known() -> None:
+    axes = YAML(typ="safe").load(ROOT / "studies/sweep/params.yaml")["axes"]
+    sizes = [len(expanded(values)) for axis, values in axes.items() if axis != "seed"]
+    assert sizes == [3, 3]
+    assert "sweep" in STUDIES
