@@ -116,6 +116,7 @@ def _how_loud(command: argparse.ArgumentParser) -> None:
 def _status(given: argparse.Namespace) -> None:
     from flows.states import generations, states
     from flows.watching.long_steps import at_work, sentence
+    from flows.watching.under_way import under_way
     from pipeline.making.environments import others
 
     params = load(Path(PARAMS), unread=UNREAD)
@@ -133,6 +134,8 @@ def _status(given: argparse.Namespace) -> None:
     for made_now, said in at_work(layout, folders).items():
         making = f" is making generation {said.generation}" if isinstance(made_now, Chain) else ""
         print(f"{made_now}{making}: {sentence(said)}")
+    for line in under_way(layout, folders):
+        print(line)
 
 
 def _verify(given: argparse.Namespace) -> int:

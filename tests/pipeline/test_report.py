@@ -4,28 +4,35 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from contextlib import chdir
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from grown import page_of
 from PIL import Image
 
+from flows.watching.under_way import under_way
 from pipeline.experiment.chains import Chain
-from pipeline.experiment.params import load
+from pipeline.experiment.params import Params, load
 from pipeline.making.failures import note_failure
 from pipeline.recipes.stages import plots
-from pipeline.storage.layout import RUNNER
+from pipeline.storage.layout import RUNNER, Layout
 from pipeline.storage.ownership import owned
 from pipeline.views.report import figures, report
 from pipeline.views.report.charts import charts
 from pipeline.views.report.gallery import gallery
-from pipeline.views.report.results import collect, yardsticks
+from pipeline.views.report.results import ALWAYS, collect, settings, yardsticks
 from pipeline.views.report.states import progress
 
 SECONDS, BYTES = 20, 8_000_000
+AUTO = (
+    "sims: {loop: augmentation, strategy: sims, guidance: auto, candidates: [0.5, 1.5], zeta: 0.9, init: previous,"
+    " hook: {name: keep-typical, share: 0.5}, n_synthetic: {start: 400, factor: 2}}"
+)
 
 
 @pytest.mark.timed
@@ -140,11 +147,11 @@ def test_a_chain_that_waits_or_has_not_begun_is_no_failure_and_a_failure_counts_
 
     with chdir(small.folder):
         with owned(runs / "sims/seed0", name=RUNNER):
-            assert states() == [("waiting for its turn", ""), ("not begun", "")]
+            assert states() == [("waiting for its turn", ""), ("not started", "")]
         note_failure(load(Path("params.yaml")), Chain("sims", 0), "the loss is\nnot finite")
         assert states()[0] == ("failed: the loss is not finite", "failed")
         small.edit("guidance: 1.0", "guidance: 0.5")
-        assert states()[0] == ("not begun", "")
+        assert states()[0] == ("not started", "")
         small.edit("guidance: 0.5", "guidance: 1.0")
         (runs / "sims/seed0/failure.txt").write_text("by hand")
         assert states()[0] == ("failed: by hand", "failed")
@@ -216,3 +223,51 @@ def test_the_page_names_a_preset_only_where_the_params_are_its_own_and_says_whic
         page = report.build(load(Path("params.yaml"))).read_text()
     assert f"git checkout {commit.strip()}   # and changes" in page
     assert "self-consuming preset smoke\n" in page
+
+
+def test_the_table_has_the_arms_settings_and_the_guidance_that_was_chosen(small, monkeypatch):
+    def there(params: Params, chain: Chain, length: int) -> list[Path]:  # whatever the params were that it was made with
+        return [Layout(params.experiment).generation(chain, number) for number in range(1, length + 1)]
+
+    monkeypatch.setattr("pipeline.views.report.results.finished", there)
+    small.edit("sims: {loop: augmentation, strategy: sims, guidance: 1.0}", AUTO)
+    small.edit("evaluation: {", "evaluation: {selection: 200, ")
+    for place, path in enumerate(sorted(small.folder.glob("runs/smoke/sims/seed*/g*/metrics.json"))):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"guidance": [0.5, 1.5][place % 2]}))
+    with chdir(small.folder):
+        params = load(Path("params.yaml"))
+        shown = settings(params)
+        results = collect(params)
+        drawn = {chart["name"] for chart in charts(params, results, yardsticks(params, results))}
+    assert list(shown["sims"]) == [*ALWAYS, "candidates", "hook", "zeta", "init"]
+    assert list(results.columns[:9]) == ["arm", "seed", "generation", "fid", "fid_base", *ALWAYS]
+    standard, sims = (results[results["arm"] == arm].iloc[1] for arm in ("standard", "sims"))
+    assert (standard["loop"], standard["strategy"], standard["init"]) == ("augmentation", "standard", "scratch")
+    assert (standard["zeta"], sims["zeta"]) == (1.0, 0.9)
+    assert (standard["n_synthetic"], sims["n_synthetic"]) == (1000, 800)  # 400 times 2 in generation 2
+    assert json.loads(sims["hook"]) == {"name": "keep-typical", "share": 0.5, "strength": 1.0}
+    assert results.loc[results["arm"] == "sims", "guidance"].tolist() == [0.5, 1.5] * 4
+    assert results.loc[results["arm"] == "standard", "guidance"].isna().all()
+    assert "guidance" in drawn
+    assert {"zeta", "n_synthetic"}.isdisjoint(drawn)
+
+
+def test_a_run_that_is_under_way_is_named_with_its_owner_and_its_beginning(small):
+    runs = Path("runs/smoke")
+    with chdir(small.folder):
+        chains = [Chain(arm, seed) for arm in ("standard", "sims") for seed in range(2)]
+        assert under_way(Layout("smoke"), chains) == ["no run is under way"]
+        me = psutil.Process()
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(me.create_time()))
+        with owned(runs / "sims/seed0", name=RUNNER), owned(runs / "sims/seed1", name=RUNNER), owned(runs / "sims/seed1"):
+            (line,) = under_way(Layout("smoke"), chains)
+        assert line.startswith(
+            f"a run of sims/seed0, sims/seed1 is under way: process {me.pid} of {me.username()}, since {since} ("
+        )
+        with owned(runs / "sims/seed1"):
+            (line,) = under_way(Layout("smoke"), chains)
+        assert line.startswith(f"sims/seed1: being made outside a run, by process {me.pid} of ")
+        with owned(Path("studies/pollution")):
+            nobody, line = under_way(Layout("smoke"), chains)
+        assert nobody == "no run is under way"
+        assert line.startswith(f"study pollution is under way: process {me.pid} of ")

@@ -160,7 +160,7 @@ def test_another_axis_makes_other_points_and_another_value_leaves_those_that_the
 
 def test_the_recipe_depends_on_every_kind_that_a_point_names_and_not_on_what_the_page_alone_reads(make: Make) -> None:
     settings = {"arms": ["sims"], "metric": "kid", "selection_seeds": [1]}
-    study = make({"sampler.kind": ["heun", "dpmpp2m"], "seed": [0, 1]}, settings)
+    study = make({"sampler.kind": ["heun", "dpm++2m"], "seed": [0, 1]}, settings)
     content = YAML(typ="safe").load(recipe(study))["stages"]
     points, shown = content["point"], content["page"]
     assert points["matrix"] == {"point": [study.key(at) for at in study.points]}

@@ -16,6 +16,8 @@ WORDS = {
     STABLE: "stayed stable",
 }
 """What is said of an arm that has a verdict."""
+FEW = 4
+"""Up to so many arms have a sentence each; more have one together, and a table."""
 
 
 def reference_name(params: Params, results: pd.DataFrame) -> str:
@@ -31,7 +33,8 @@ def reference_name(params: Params, results: pd.DataFrame) -> str:
 def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: pd.DataFrame) -> list[str]:
     """The answer in a few sentences: which arm collapsed, by what factor, how certain that is, and what not to collapse cost.
 
-    Arms that are not judged are named, with the reason.
+    Arms that are not judged are named, with the reason. Where more than a few are judged, the first sentence is of them all,
+    and `answer_table` has their figures.
 
     Args:
         params: the experiment.
@@ -41,21 +44,73 @@ def headline(params: Params, results: pd.DataFrame, table: pd.DataFrame, costs: 
     """
     if results.empty and (table.empty or (table["verdict"] == EARLY).all()):
         return ["No generation is finished yet."]
-    asked = table[~table["control"] | (table["seeds"] == 0)] if len(params.arms) > 1 else table
-    has_verdict = asked["verdict"].isin(list(WORDS))
-    judged, pending = asked[has_verdict], asked[~has_verdict]
+    judged, pending = _judged(params, table)
     without = "; ".join(f"{row['arm']}, {row['left_out']}" for row in pending.to_dict("records"))
     unjudged = [f"Not judged, without a chain of {ENOUGH} generations: {without}."] if without else []
     if judged.empty:
         early = f"Too early for a verdict, which takes {ENOUGH} generations of a chain; {len(results)} are finished in all."
         return [early, *unjudged]
-    order = list(WORDS)
-    rows = judged.assign(rank=judged["verdict"].map(order.index)).sort_values("rank", kind="stable").to_dict("records")
+    rows = judged.to_dict("records")
+    if len(rows) > FEW:
+        return [_together(judged), *unjudged, _certainty(judged) + _unit_spread(params, results)]
     none = "No arm that is judged has collapsed." if unjudged else "No arm has collapsed."
     sentences = [] if (judged["verdict"] == COLLAPSED).any() else [none]
     unit = reference_name(params, results)
     sentences += [_sentence(row, unit) + _cost(params, row, costs) + "." for row in rows]
     return [*sentences, *unjudged, _certainty(judged) + _unit_spread(params, results)]
+
+
+def answer_table(params: Params, table: pd.DataFrame, costs: pd.DataFrame) -> list[dict[str, str]]:
+    """The figures of the answer, a row an arm, the collapsed ones first; none where every arm has a sentence of its own.
+
+    Columns: arm, verdict, seeds, `FID of the end`, factor, `end / own generation 1` and, where costs are known, `training
+    images` and `evaluations` of a generation in those of the plain arm.
+    """
+    judged, _ = _judged(params, table)
+    if len(judged) <= FEW:
+        return []
+    return [_figures(row) | _times_of_plain(row["arm"], costs) for row in judged.to_dict("records")]
+
+
+def _figures(row: dict[Any, Any]) -> dict[str, str]:
+    cut = ", then failed" if row["cut"] else ""
+    return {
+        "arm": row["arm"],
+        "verdict": f"{row['verdict']}{cut}",
+        "seeds": f"{row['seeds']} of {row['chains']}" if row["seeds"] < row["chains"] else str(row["seeds"]),
+        "FID of the end": figure_text(row["end_mean"]),
+        "factor": _with_interval(row, "factor"),
+        "end / own generation 1": _with_interval(row, "growth"),
+    }
+
+
+def _times_of_plain(arm: str, costs: pd.DataFrame) -> dict[str, str]:
+    mine = costs[costs["arm"] == arm] if len(costs) else costs
+    if mine.empty:
+        return {}
+    names = {"training images": "times_images", "evaluations": "times_evaluations"}
+    return {name: f"{mine[key].iloc[0]:.2f}" if pd.notna(mine[key].iloc[0]) else "" for name, key in names.items()}
+
+
+def _judged(params: Params, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The arms that are asked after: those that have a verdict, the worst first, and the others."""
+    asked = table[~table["control"] | (table["seeds"] == 0)] if len(params.arms) > 1 else table
+    has_verdict, order = asked["verdict"].isin(list(WORDS)), list(WORDS)
+    judged = asked[has_verdict].sort_values("verdict", kind="stable", key=lambda verdicts: verdicts.map(order.index))
+    return judged, asked[~has_verdict]
+
+
+def _together(judged: pd.DataFrame) -> str:
+    """All arms in one sentence, as in "Of 6 arms 1 collapsed (MAD): standard; 5 stayed stable: sims, neon, ..."."""
+    parts = []
+    for verdict, words in WORDS.items():
+        arms = judged.loc[judged["verdict"] == verdict, "arm"]
+        if len(arms):
+            is_worse = words.replace("is worse", "are worse", 1) if len(arms) > 1 else words
+            parts.append(f"{len(arms)} {is_worse}: {', '.join(arms)}")
+    if not (judged["verdict"] == COLLAPSED).any():
+        parts.insert(0, "none collapsed")
+    return f"Of {len(judged)} arms {'; '.join(parts)}."
 
 
 def _sentence(row: dict[Any, Any], unit: str) -> str:
@@ -77,8 +132,13 @@ def _sentence(row: dict[Any, Any], unit: str) -> str:
 
 
 def _times(row: dict[Any, Any], name: str) -> str:
+    value, *interval = _with_interval(row, name).partition(" ")
+    return f"{value} times{''.join(interval)}"
+
+
+def _with_interval(row: dict[Any, Any], name: str) -> str:
     value, low, high = (figure_text(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
-    return f"{value} times ({low} to {high})" if low else f"{value} times"
+    return f"{value} ({low} to {high})" if low else value
 
 
 def _over_seeds(row: dict[Any, Any]) -> str:

@@ -11,9 +11,9 @@ from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.views.report.figures import REACH
 from pipeline.views.report.palette import CONTROL, GREY, Look, arm_looks
-from pipeline.views.report.results import COUNTS, Yardsticks
+from pipeline.views.report.results import COUNTS, SETTINGS, Yardsticks
 
-NO_METRICS = ("seed", "generation", "images_seen", "nfe", "n_selection")
+NO_METRICS = {"seed", "generation", "images_seen", "nfe", "n_selection", *SETTINGS} - {"guidance"}
 """Numeric columns that are no measurements of samples; no more are counts, n_*."""
 MANY = 10
 """Numbers of a list that have a chart each."""

@@ -23,7 +23,7 @@ from pipeline.storage.layout import PRESETS, Layout
 from pipeline.storage.ownership import owned
 from pipeline.views.report import figures, timetable
 from pipeline.views.report.animation import animation
-from pipeline.views.report.answer import headline, reference_name
+from pipeline.views.report.answer import answer_table, headline, reference_name
 from pipeline.views.report.charts import MANY, charts, library
 from pipeline.views.report.columns import dictionary
 from pipeline.views.report.costs import costs, step_seconds
@@ -138,6 +138,7 @@ def compose(
         facts=read_json(layout.facts),
         marks=marks,
         headline=headline(params, results, table, cost),
+        answers=answer_table(params, table, cost),
         mad=shown(table),
         meaning=MEANING,
         reference=reference_name(params, results),

@@ -1,7 +1,9 @@
 """An experiment's results as a table: one row a generation, read from the files."""
 
+import json
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.analysis.rows import flat, numbers
 from pipeline.experiment.chains import Chain, lengths
+from pipeline.experiment.kinds import LOOPS
 from pipeline.experiment.params import Params
+from pipeline.experiment.sections import Arm, Section
 from pipeline.judging.evaluation import COMPARED
 from pipeline.records.ledger import finished
 from pipeline.storage.files import read_json
@@ -20,6 +24,10 @@ LEADING = ["arm", "seed", "generation", "fid", "fid_base"]
 COUNTS = {name: "n_prdc" for name in ("precision", "recall", "density", "coverage")}
 COUNTS |= {"kid": "n_kid", "nearest_training_distance": "n_nearest"}
 """The column that says how many samples a metric is of, where that is not n_samples; KID is over subsets of so many."""
+ALWAYS = "loop", "strategy", "guidance", "n_synthetic"
+"""The columns of an arm's settings that are there in any case; the others are where the arms differ."""
+SETTINGS = tuple(key for key in Arm.model_fields if key != "seeds")
+"""The keys of an arm that may be columns."""
 TAIL = 20
 """The end of a chain: its last 20 generations, or the last quarter of a shorter one."""
 
@@ -27,18 +35,56 @@ TAIL = 20
 def collect(params: Params, longer: dict[Chain, int] | None = None) -> pd.DataFrame:
     """The finished generations of every chain, as many as params.yaml says or as `longer` asks for.
 
-    Columns arm, seed, generation, fid, fid_base, and whatever else the metrics hold. What was judged by another extractor, or
-    against another reference, than the real data is left out with a warning: such values are not comparable.
+    Columns arm, seed, generation, fid, fid_base, the arm's loop, strategy, guidance (the one that was chosen, where it is) and
+    n_synthetic (what the generation hands on), every other key in which arms of params.yaml differ, and whatever else the
+    metrics hold. What was judged by another extractor, or against another reference, than the real data is left out with a
+    warning: such values are not comparable.
     """
+    shown = settings(params)
     rows = [
-        {"arm": chain.arm, "seed": chain.seed, **flat(read_json(folder / METRICS))}
+        {"arm": chain.arm, "seed": chain.seed}
+        | shown[chain.arm]
+        | {"n_synthetic": params.handed_on(chain.arm, number)}
+        | flat(read_json(folder / METRICS))
         for chain, length in lengths(params, longer).items()
-        for folder in finished(params, chain, length)
+        for number, folder in enumerate(finished(params, chain, length), start=1)
     ]
+    leading = LEADING + list(dict.fromkeys(key for keys in shown.values() for key in keys))
     frame = pd.DataFrame(rows)
     if frame.empty:
-        return pd.DataFrame(columns=LEADING)
-    return _comparable(params, frame)[LEADING + sorted(set(frame.columns) - set(LEADING))]
+        return pd.DataFrame(columns=leading)
+    return _comparable(params, frame)[leading + sorted(set(frame.columns) - set(leading))]
+
+
+def settings(params: Params) -> dict[str, dict[str, Any]]:
+    """Every arm's settings, as columns have them: those that are always shown, and those in which the arms differ.
+
+    What an arm does not give is as everywhere in params.yaml; what its loop or strategy has not is None. A guidance is a number
+    (None for auto, which chooses one in each generation), and what is a section or a list is JSON.
+    """
+    given = {name: {key: _setting(params, name, key) for key in SETTINGS} for name in params.arms}
+    differing = [key for key in SETTINGS if len({arm[key] for arm in given.values()}) > 1]
+    keys = [*ALWAYS, *(key for key in differing if key not in ALWAYS)]
+    return {name: {key: arm[key] for key in keys} for name, arm in given.items()}
+
+
+def _setting(params: Params, name: str, key: str) -> Any:
+    arm = params.arms[name]
+    value = getattr(arm, key)
+    if value is None:
+        everywhere = {
+            "zeta": params.raw.get("sampler", {}).get("zeta"),
+            "init": "scratch",
+            "memory": LOOPS[arm.loop].memory,
+            "n_synthetic": params.n_synthetic,
+            "generations": params.generations,
+        }
+        value = everywhere.get(key)
+    if key == "guidance" and value is not None:
+        return None if value == "auto" else float(value)
+    if isinstance(value, Section):
+        value = value.model_dump(mode="json", exclude_none=True)
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def _comparable(params: Params, frame: pd.DataFrame) -> pd.DataFrame:

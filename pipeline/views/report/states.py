@@ -37,4 +37,4 @@ def _unfinished(params: Params, chain: Chain, done: int) -> tuple[str, str]:
         return f"stopped or failed in generation {done + 1}", "failed"
     if following.exists() and any(following.glob("*.json")):
         return f"generation {done + 1} on disk is of other params or code", ""
-    return (f"stopped before generation {done + 1}", "failed") if done else ("not begun", "")
+    return (f"stopped before generation {done + 1}", "failed") if done else ("not started", "")

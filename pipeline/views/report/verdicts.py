@@ -113,7 +113,7 @@ def _slope(curves: Floats) -> Interval:
 
 
 def _named(seeds: list[int], chains: dict[int, Floats], state: dict[int, str]) -> str:
-    """Seeds by what became of them, as in "seeds 2, 3 (failed, 1 to 4 generations) and seed 4 (not begun, no generation)"."""
+    """Seeds by what became of them, as in "seeds 2, 3 (failed, 1 to 4 generations) and seed 4 (not started, no generation)"."""
     alike: dict[str, list[int]] = {}
     for seed in seeds:
         alike.setdefault(re.split("[:,]", state.get(seed, ""))[0], []).append(seed)
