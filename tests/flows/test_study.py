@@ -43,6 +43,32 @@ def test_a_study_goes_on_point_by_point_and_dvc_makes_the_same_points(project):
     assert (points / "0-0.5.json").read_text() == made["0-0.5.json"]
 
 
+def test_a_sweep_is_made_by_prefect_and_goes_on_and_dvc_makes_the_same_points(project):
+    here = project()
+    (here.folder / "studies" / "mine").mkdir()
+    (here.folder / "studies" / "mine" / "params.yaml").write_text(
+        "kind: sweep\npreset: smoke\nchanges: {train.steps: 20, auxiliary.steps: 20, generations: 1}\n"
+        "axes:\n  arms.sims.guidance: {from: 0.5, to: 1.0, step: 0.5}\n  arms.sims.hook:\n"
+        "  - {name: keep-typical, share: 0.5}\nsettings: {arms: [sims]}\n"
+    )
+    output = here.run("flows.cli", "study", "mine")
+    assert "of 2 places the best is arms.sims.guidance = " in output
+    points = here.folder / "studies" / "mine" / "points"
+    made = {path.name: path.read_bytes() for path in points.iterdir()}
+    assert len(made) == 2
+    here.run("flows.cli", "study", "mine", "--recipe")
+    assert "up to date" in here.run("dvc", "repro", "studies/mine/dvc.yaml")
+    first = sorted(made)[0]
+    (points / first).unlink()
+    here.run("dvc", "repro", "--force", "-s", f"studies/mine/dvc.yaml:point@{first.removesuffix('.json')}")
+    assert {path.name: path.read_bytes() for path in points.iterdir()} == made
+    params = here.folder / "studies" / "mine" / "params.yaml"
+    params.write_text(params.read_text().replace("arms: [sims]", "arms: [sims], metric: kid"))
+    assert "everything is up to date" not in (output := here.run("flows.cli", "study", "mine"))
+    assert "kid " in output  # the page anew, and no point
+    assert "point " not in output
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

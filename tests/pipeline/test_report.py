@@ -4,18 +4,15 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from contextlib import chdir
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from grown import page_of
 from PIL import Image
 
-from flows.watching.under_way import under_way
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import Params, load
 from pipeline.making.failures import note_failure
@@ -252,22 +249,17 @@ def test_the_table_has_the_arms_settings_and_the_guidance_that_was_chosen(small,
     assert {"zeta", "n_synthetic"}.isdisjoint(drawn)
 
 
-def test_a_run_that_is_under_way_is_named_with_its_owner_and_its_beginning(small):
-    runs = Path("runs/smoke")
+def test_a_table_of_many_arms_stands_below_the_answers_first_sentence(small, monkeypatch):
+    rows = [{"arm": "<sims>", "verdict": "stable, then failed", "factor": "1.2 (1 to 2)"}]
     with chdir(small.folder):
-        chains = [Chain(arm, seed) for arm in ("standard", "sims") for seed in range(2)]
-        assert under_way(Layout("smoke"), chains) == ["no run is under way"]
-        me = psutil.Process()
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(me.create_time()))
-        with owned(runs / "sims/seed0", name=RUNNER), owned(runs / "sims/seed1", name=RUNNER), owned(runs / "sims/seed1"):
-            (line,) = under_way(Layout("smoke"), chains)
-        assert line.startswith(
-            f"a run of sims/seed0, sims/seed1 is under way: process {me.pid} of {me.username()}, since {since} ("
-        )
-        with owned(runs / "sims/seed1"):
-            (line,) = under_way(Layout("smoke"), chains)
-        assert line.startswith(f"sims/seed1: being made outside a run, by process {me.pid} of ")
-        with owned(Path("studies/pollution")):
-            nobody, line = under_way(Layout("smoke"), chains)
-        assert nobody == "no run is under way"
-        assert line.startswith(f"study pollution is under way: process {me.pid} of ")
+        params = load(Path("params.yaml"))
+        assert 'id="answers"' not in report.compose(params).page
+        monkeypatch.setattr(report, "answer_table", lambda params, table, costs: rows)
+        monkeypatch.setattr(report, "headline", lambda params, results, table, costs: ["Of 1 arms.", "In brackets."])
+        answer = report.compose(params).page.partition('class="answer"')[2].partition("</section>")[0]
+    assert re.findall(r"Of 1 arms|<th>[^<]*|<td[^<]*|In brackets", answer) == [
+        "Of 1 arms",
+        *("<th>arm", "<th>verdict", "<th>factor"),
+        *("<td>&lt;sims&gt;", '<td class="stable">stable, then failed', "<td>1.2 (1 to 2)"),
+        "In brackets",
+    ]

@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.experiment.errors import BadInput
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput, Broken
 from pipeline.experiment.kinds import STUDIES
+from pipeline.experiment.params import Params
 from pipeline.studies.bench.axes import expanded
-from pipeline.studies.bench.study import Study, load_study
+from pipeline.studies.bench.study import Study, load_study, make_point
 from pipeline.studies.kind import kind_of
 from pipeline.studies.pages.sweep import page
 from pipeline.studies.pages.sweep.choice import best_place, sweep_of, table
+from pipeline.studies.points.sweep import point as point_module
 from pipeline.studies.points.sweep.point import Settings
 from pipeline.studies.recipe import recipe
 
@@ -289,3 +292,48 @@ def test_the_shipped_sweep_is_three_by_three_and_known() -> None:
     sizes = [len(expanded(values)) for axis, values in axes.items() if axis != "seed"]
     assert sizes == [3, 3]
     assert "sweep" in STUDIES
+
+
+SMALL = {"train.steps": 10, "auxiliary.steps": 10, "auxiliary.n": 100, "evaluation.n": 100, "data.n_real": 100}
+
+
+def test_a_point_trains_the_wanted_arms_and_one_that_breaks_ends_no_point(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make({"arms.sims.guidance": [0.5], "n_synthetic": [100]}, changes=SMALL)
+    kind, settings = kind_of(study)
+    whole = point_module.make_whole
+
+    def breaking(params: Params, chain: Chain, generation: int) -> None:
+        if (chain.arm, generation) == ("standard", 2):
+            raise Broken("standard/seed0 generation 2: diverged") from FloatingPointError("diverged")
+        whole(params, chain, generation)
+
+    monkeypatch.setattr(point_module, "make_whole", breaking)
+    make_point(study, kind.point, settings, study.points[0])
+    rows = study.results()
+    assert rows[["arm", "generation"]].to_numpy().tolist() == [["standard", 1], ["standard", 2], ["sims", 1], ["sims", 2]]
+    assert rows["fid"].isna().tolist() == [False, True, False, False]
+    assert rows["broken"].dropna().tolist() == ["standard/seed0 generation 2: diverged"]
+    assert (rows["n_synthetic"] == 100).all()
+    sweep = sweep_of(settings, rows)
+    assert sweep.of("standard")["value"].tolist() == [np.inf]
+    assert sweep.of("sims")["value"].tolist() == [rows["fid"].iloc[-1]]
+    assert len(kind.summary(settings, rows).tables) == 2
+
+
+def test_a_metric_that_is_none_is_refused_before_anything_is_trained(make: Make) -> None:
+    study = make({"n_synthetic": [100]}, {"metric": "fidd"}, changes=SMALL)
+    kind, settings = kind_of(study)
+    with pytest.raises(BadInput, match=r"settings.metric: 'fidd' is not allowed: one of .*fid, "):
+        make_point(study, kind.point, settings, study.points[0])
+
+
+def test_a_fault_of_the_users_own_code_is_no_result(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(params: Params, chain: Chain, generation: int) -> None:
+        raise Broken("a hook: KeyError") from KeyError("x")
+
+    study = make({"n_synthetic": [100]}, changes=SMALL)
+    kind, settings = kind_of(study)
+    monkeypatch.setattr(point_module, "make_whole", faulty)
+    with pytest.raises(Broken, match="a hook"):
+        make_point(study, kind.point, settings, study.points[0])
+    assert not study.path(study.points[0]).exists()
