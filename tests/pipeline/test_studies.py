@@ -155,6 +155,15 @@ def test_points_are_runs_of_mlflow_once_and_another_run_where_their_rows_have_ch
     assert [point.value for point in store.client.get_metric_history(run.info.run_id, "w")] == [0.0, 1.0]
     assert rebuild() == 1
     assert len(points()) == 1
+    several = study.points[1]
+    write_json(
+        study.path(several), [{"arm": arm, "generation": 1, "fid": fid} for arm, fid in (("sims", 2.0), ("standard", 3.0))]
+    )
+    PointTracker(store, study, several).track()
+    (both,) = (run for run in points() if run.data.params["share"] == str(several["share"]))
+    assert {name: both.data.metrics[name] for name in ("fid/sims", "fid/standard")} == {"fid/sims": 2.0, "fid/standard": 3.0}
+    store.client.delete_run(both.info.run_id)
+    study.path(several).unlink()
     study.path(at).write_text(json.dumps([{"w": 0.0, "fid": 4.5}]))
     assert rebuild() == 1
     assert sorted(run.data.metrics["fid"] for run in points()) == [3.5, 4.5]

@@ -243,6 +243,11 @@ def test_a_chain_that_broke_is_infinitely_bad_and_its_cell_says_so() -> None:
     assert [text.get_text() for text in page.plot(SETTINGS, rows).axes[0].texts].count("broke") == 2
 
 
+def test_a_metric_that_the_points_have_not_is_refused_with_those_that_they_have() -> None:
+    with pytest.raises(BadInput, match="settings.metric: 'kid' is not allowed: the points have fid"):
+        page.summary(Settings(metric="kid"), rows_of(GRID, bowl))
+
+
 def test_a_place_that_only_some_selection_seeds_have_made_is_not_chosen() -> None:
     rows = rows_of(GRID, bowl)
     more = rows[rows["seed"] == 9].assign(seed=8, fid=rows["fid"] + 5)

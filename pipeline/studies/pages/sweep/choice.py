@@ -58,7 +58,7 @@ def sweep_of(settings: Settings, results: pd.DataFrame) -> Sweep:
     """The numbers of a sweep's rows, whose attribute `axes` names the axes. Raises BadInput for a metric that none has."""
     axes = [axis for axis in results.attrs["axes"] if axis != "seed"]
     metric = settings.metric
-    if metric not in results and "broken" not in results:
+    if metric not in results and ("broken" not in results or results["broken"].isna().any()):
         known = sorted(name for name in results.select_dtypes("number") if name not in (*axes, "seed", "generation"))
         raise BadInput(f"settings.metric: {metric!r} is not allowed: the points have {', '.join(known)}")
     highest = settings.best == "highest" or (settings.best is None and metric in HIGHER)
