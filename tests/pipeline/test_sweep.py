@@ -244,7 +244,7 @@ def test_a_chain_that_broke_is_infinitely_bad_and_its_cell_says_so() -> None:
 
 
 def test_a_metric_that_the_points_have_not_is_refused_with_those_that_they_have() -> None:
-    with pytest.raises(BadInput, match="settings.metric: 'kid' is not allowed: the points have fid"):
+    with pytest.raises(BadInput, match=r"settings.metric: 'kid' is not allowed: the points have fid"):
         page.summary(Settings(metric="kid"), rows_of(GRID, bowl))
 
 

@@ -59,7 +59,7 @@ def sweep_of(settings: Settings, results: pd.DataFrame) -> Sweep:
     axes = [axis for axis in results.attrs["axes"] if axis != "seed"]
     metric = settings.metric
     if metric not in results and ("broken" not in results or results["broken"].isna().any()):
-        known = sorted(name for name in results.select_dtypes("number") if name not in (*axes, "seed", "generation"))
+        known = sorted(name for name in results.select_dtypes("number") if name not in (*axes, "seed", "generation", "broken"))
         raise BadInput(f"settings.metric: {metric!r} is not allowed: the points have {', '.join(known)}")
     highest = settings.best == "highest" or (settings.best is None and metric in HIGHER)
     frame = results.assign(seed=results.get("seed", 0))
