@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from threading import Timer
 
 from flows.processes import stop_by_signals
 from flows.watching.progress import PLAIN, QUIET
@@ -14,6 +15,10 @@ from pipeline.experiment.errors import GOES_ON, BadInput, RunFailed, in_a_line
 from pipeline.experiment.params import UNREAD, Params, load
 from pipeline.storage.layout import PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
+
+SILENCE_SECONDS = 2.0
+STARTING = "starting: Prefect's server and the libraries, then data and base models where they are missing"
+"""What is said after so long a silence."""
 
 
 def run(given: argparse.Namespace) -> None:
@@ -77,7 +82,11 @@ def _with_server(
     os.environ |= server.QUIET | ({"PREFECT_LOGGING_LEVEL": "INFO", PLAIN: "1"} if given.verbose else {})
     if given.quiet:
         os.environ[QUIET] = "1"
+    waiting = Timer(SILENCE_SECONDS, print, (STARTING,), {"file": sys.stderr, "flush": True})
+    waiting.daemon = True
     with server.reachable() as prefect:
+        if not given.quiet:
+            waiting.start()
         from flows.pools.forking import preload
 
         preload(params)
@@ -96,6 +105,7 @@ def _with_server(
             with counted(notes) if notes else nullcontext():
                 library()
         server.wait(prefect)
+        waiting.cancel()
         own = prefect.process is not None
         try:
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if own else {}):  # nobody listens to them

@@ -5,9 +5,19 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 
 from pipeline.experiment.kinds import Section
+from pipeline.experiment.patterns import ADDRESS, DEVICE, DIGEST, NAME, PRESET
 
 BRANCHES = "literal['auto']", "constrained-int", "constrained-float", "int", "[key]", "SampleRule", "PowerAverage"
 """Pydantic's own words for the branches of a union, which are no keys of the file."""
+
+PATTERNS = {
+    NAME: "it must be a name of lower-case letters, digits and hyphens that begins with a letter or a digit",
+    DEVICE: "it must be auto, cpu, cuda or cuda:N",
+    ADDRESS: "it must be auto, local or HOST:PORT",
+    DIGEST: "it must be a SHA-256 digest: 64 hexadecimal digits in lower case",
+    PRESET: "it must be the name of a preset, or a file whose name ends with .yaml",
+}
+"""What they let through, in words."""
 
 
 def said(error: ValidationError, model: type[Section]) -> str:
@@ -47,8 +57,16 @@ def _describe(errors: list[Any], model: type[Section]) -> str:
         return f"{key}: unknown key (value {short(value)}); allowed are {_allowed(error['loc'], model)}"
     if kind == "value_error":
         return f"{key + ': ' if key else ''}{error['ctx']['error']}"
-    allowed = " or ".join(f"{each['msg'][0].lower()}{each['msg'][1:]}" for each in errors)
+    allowed = " or ".join(dict.fromkeys(map(_wanted, errors)))
     return f"{key}: {short(value)} is not allowed: {allowed}"
+
+
+def _wanted(error: Any) -> str:
+    """What is allowed: pydantic's words, but for patterns, which say nothing to most readers."""
+    pattern = error.get("ctx", {}).get("pattern")
+    if pattern in PATTERNS:
+        return PATTERNS[pattern]
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _allowed(where: tuple[Any, ...], model: type[Section]) -> str:

@@ -32,6 +32,7 @@ from pipeline.experiment.kinds import (
 )
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.messages import said, short
+from pipeline.experiment.patterns import DEVICE
 from pipeline.experiment.sections import (
     Arm,
     Base,
@@ -58,7 +59,7 @@ class Params(Section):
     experiment: Name
     seeds: Annotated[list[Seed], Field(min_length=1)]
     generations: Generations
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
+    device: Annotated[str, Field(pattern=DEVICE)]
     data: DataSettings
     labels: Labels | None = None
     n_synthetic: Samples

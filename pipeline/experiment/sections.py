@@ -17,8 +17,9 @@ from pipeline.experiment.kinds import (
     Section,
     check_known,
 )
+from pipeline.experiment.patterns import ADDRESS, NAME
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 MAX_GENERATIONS = 999
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Generations = Annotated[int, Field(ge=1, le=MAX_GENERATIONS)]
@@ -228,7 +229,7 @@ class Engine(Section):
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     compile: bool = False
-    address: Annotated[str, Field(pattern=r"^(auto|local|[^\s:/]+:\d{1,5})$")] | None = None
+    address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     gpus_per_chain: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from pipeline.distance.blocks import featured, in_float32
 from pipeline.distance.extractor import Extractor
 from pipeline.experiment.errors import BadInput, RunFailed, in_a_line
 from pipeline.experiment.kinds import EXTRACTORS, Count
+from pipeline.experiment.patterns import DIGEST
 from pipeline.experiment.sections import ExtractorSettings
 from pipeline.inception.weights import checked
 from pipeline.storage.files import read_array, write_array
@@ -31,7 +32,7 @@ class Settings(ExtractorSettings):
     """
 
     path: Annotated[str, Field(min_length=1)]
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    digest: Annotated[str, Field(pattern=DIGEST)]
     batch: Count = 100
     needs_images: ClassVar[bool] = True
 

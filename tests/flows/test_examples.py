@@ -44,7 +44,7 @@ def test_kinds_of_ones_own_are_in_the_metrics_the_report_and_mlflow(own):
     assert (table["ink"] == table["ink"]).all()
     assert "ink" in (own.folder / "reports/own/report.html").read_text()
     points, _ = own.tracked()
-    assert points[("sims/seed0", "ink", 2)] == 1
+    assert points[("sims/seed0", "own/ink", 2)] == 1
     assert "4 generations verified, 0 differences" in own.run("flows.cli", "verify")
     assert "Data and pipelines are up to date." in own.run("dvc", "status")
 

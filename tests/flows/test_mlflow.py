@@ -13,9 +13,9 @@ from urllib.request import urlopen
 import pytest
 from conftest import Project, asked, until
 
-from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
-from pipeline.views.mlflow.chain_runs import ChainTracker, chart, store_of
+from pipeline.views.mlflow.chain_runs import store_of
+from pipeline.views.mlflow.overview import Overview
 
 
 @contextmanager
@@ -54,40 +54,63 @@ def test_a_tracking_server_is_named_by_its_variable_alone_and_gets_every_point_o
         experiment = client.get_experiment_by_name("smoke")
         assert experiment is not None
         runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-        assert set(runs) == {"experiment", *(f"{arm}/seed0{tail}" for arm in ("sims", "standard") for tail in ("", " losses"))}
+        assert set(runs) == {"smoke", *(f"{arm}/seed0{tail}" for arm in ("sims", "standard") for tail in ("", " losses"))}
         for arm in ("sims", "standard"):
             run = runs[f"{arm}/seed0"].info.run_id
             assert [point.step for point in client.get_metric_history(run, "fid")] == [1, 2]
             assert {artifact.path for artifact in client.list_artifacts(run)} >= {"generations.json", "images"}
 
 
-def test_in_a_browser_mlflows_page_shows_the_curves_of_both_arms(
-    finished: Project, tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch
+def test_in_a_browser_mlflows_home_page_is_three_clicks_from_the_curves_of_both_arms(
+    finished_copy: Project, tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlflow import MlflowClient
+    finished_copy.run("flows.cli", "track")
 
-    store = f"sqlite:///{finished.folder / 'mlflow.db'}"
-    client = MlflowClient(store)
-    experiment = client.get_experiment_by_name("smoke")
-    assert experiment is not None
-    chains = client.search_runs([experiment.experiment_id], "metrics.fid > 0")
-    names = sorted(str(run.info.run_name) for run in chains)
-    assert names == ["sims/seed0", "standard/seed0"]
-    with served(tmp_path, store) as url:
+    def click(selector: str, text: str = "") -> None:
+        def found() -> Any:
+            return next((each for each in browser.find_elements("css selector", selector) if each.text == text), None)
+
+        until(lambda: found() and found().is_displayed(), 90)
+        found().click()
+
+    with served(tmp_path, f"sqlite:///{finished_copy.folder / 'mlflow.db'}") as url:
+        browser.get(url)
+        click('[role="button"]', "Model training")
+        click("a", "smoke")
+        chart = until(lambda: browser.find_elements("css selector", 'input[type="radio"][value="CHART"]'), 90)
+        browser.execute_script("arguments[0].closest('label').click()", chart[0])
+        until(lambda: {"fid/sims", "fid/standard"} <= headings(browser), 90)
+        sections = browser.find_element("tag name", "body").text
+        assert sections.index("fid (2)") < sections.index("summary/end_mean (2)")  # what is asked for first comes first
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
-        monkeypatch.chdir(finished.folder)
+        monkeypatch.chdir(finished_copy.folder)
         params = load(Path("params.yaml"))
-        store_there = store_of(params)
-        trackers = [ChainTracker(store_there, params, Chain(arm, 0)) for arm in ("sims", "standard")]
         browser.get("about:blank")
-        browser.get_log("performance")  # what the browser's own first page asked for
-        browser.get(str(chart(store_there, trackers)))
-        until(lambda: len(browser.find_elements("css selector", ".js-plotly-plot .scatterlayer .trace")) >= 2, 90)
-        page = until(lambda: browser.find_element("tag name", "body").text)
-        assert all(f"{name} (fid)" in page for name in names)
-        drawn = "return document.querySelector('.js-plotly-plot').data.map((each) => [each.name, ...each.x].join())"
-        curves = {f"{name},1,2" for name in names}
-        until(lambda: set(browser.execute_script(drawn)) == curves)
-        errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-        assert [entry for entry in errors if "users/current" not in entry["message"]] == []  # who is logged in: nobody
+        browser.get_log("performance")  # what the pages before have asked for
+        browser.get(str(Overview(store_of(params), params).address()))
+        drawn = "return document.querySelector('.js-plotly-plot')?.data?.map((each) => [...each.x].join()) ?? []"
+        until(lambda: browser.execute_script(drawn) == ["1,2", "1,2"], 90)  # both arms in one chart
+        page = browser.find_element("tag name", "body").text
+        assert all(f"fid/{arm}" in page for arm in ("sims", "standard"))
         assert {each for each in asked(browser) if not each.startswith(url)} == set()
+
+
+def headings(browser: Any) -> set[str]:
+    """The names of the charts that are shown."""
+    return {line.strip() for line in browser.find_element("tag name", "body").text.splitlines()}
+
+
+def test_ui_serves_the_pages_and_prints_where_the_curves_are(finished: Project) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = finished.start("flows.cli", "ui", "--port", str(port))
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert said.startswith(f"curves   http://127.0.0.1:{port}/#/metric?runs=")
+        assert answers(f"http://127.0.0.1:{port}/health")
+        assert "something answers there already" in finished.run("flows.cli", "ui", "--port", str(port), code=2)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)

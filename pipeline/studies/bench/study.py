@@ -27,6 +27,7 @@ from pipeline.experiment.extensions import extend, inputs_of, said_of
 from pipeline.experiment.kinds import STUDIES
 from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.params import Params, parse
+from pipeline.experiment.patterns import PRESET
 from pipeline.experiment.sections import Section, Seed
 from pipeline.generation import steps
 from pipeline.generation.job import Job, draw
@@ -56,7 +57,7 @@ class StudyFile(Section):
     """
 
     kind: str
-    preset: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]*|.+\.yaml)$")]
+    preset: Annotated[str, Field(pattern=PRESET)]
     changes: dict[str, Any] = Field(default_factory=dict)
     axes: Annotated[dict[str, Values], Field(min_length=1)]
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -39,6 +39,10 @@ def last_run(layout: Layout) -> tuple[float, float] | None:
     return None if runs.empty else (float(runs["began"].iloc[-1]), float((runs["began"] + runs["seconds"]).iloc[-1]))
 
 
+LONG = 60.0
+"""Seconds of a run from which on its share of orchestration says something: starting takes the same for all."""
+
+
 def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     """Where a run's wall time went: columns what, seconds, share.
 
@@ -65,7 +69,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     table = [("start-up, imports, server", startup), ("data and base models", prepared), *table]
     frame = pd.DataFrame(table, columns=["what", "seconds"])
     total, useful = frame["seconds"].sum(), frame[frame["what"].isin(["data and base models", *computing])]["seconds"].sum()
-    extra = [("total", total), ("of which orchestration", total - useful)]
+    extra = [("total", total), *([("of which orchestration", total - useful)] if total >= LONG else [])]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
     tracking, all_chains = rows[rows["step"] == TRACK]["seconds"].sum(), chained["seconds"].sum()
