@@ -27,7 +27,8 @@ def _said(registry: Registry[Any], name: str) -> str:
     """The settings of a kind, else what it says of itself; and whose it is."""
     value, settings, module = registry.entry(name)
     if registry is STUDIES:
-        said = f"axes {', '.join(value.axes)}; settings {_settings(value.settings)}"
+        axes = "any keys of params.yaml" if value.axes is None else ", ".join(value.axes)
+        said = f"axes {axes}; settings {_settings(value.settings)}"
     else:
         said = _settings(settings) or ", ".join(getattr(value, "steps", ())) or _first_line(getattr(value, "mix", value))
     extension = extension_of(module)
