@@ -38,7 +38,11 @@ def _said(registry: Registry[Any], name: str) -> str:
 def _settings(section: type[Section], beside: str = "kind") -> str:
     """The section's keys, those with a default as key=default."""
     fields = {name: field for name, field in section.model_fields.items() if name != beside}
-    return ", ".join(name if field.is_required() else f"{name}={field.default}" for name, field in fields.items())
+    defaults = {
+        name: "" if field.is_required() else f"={field.get_default(call_default_factory=True)}"
+        for name, field in fields.items()
+    }
+    return ", ".join(f"{name}{default}" for name, default in defaults.items())
 
 
 def _first_line(value: Any) -> str:

@@ -33,7 +33,7 @@ LINE = r"^{chain} +making {generations}  {step} \d+%: [\d,]+ of {total} images, 
 @pytest.fixture
 def slow(project: Callable[..., Project]) -> Project:
     """A project in which a training lasts some seconds, which is long."""
-    made = project(edit=lambda text: text.replace("train: {steps: 200", "train: {steps: 8000"))
+    made = project(edit=lambda text: text.replace("train: {steps: 200", "train: {steps: 24000"))
     for path, changes in IMPATIENT.items():
         text = (made.folder / path).read_text()
         for old, new in zip(changes[::2], changes[1::2]):
@@ -67,8 +67,8 @@ def artifacts(project: Project, key: str) -> list[dict[str, Any]]:
 def test_long_steps_of_base_model_and_chain_are_seen_on_the_terminal_on_prefects_page_and_in_mlflow(slow):
     slow.edit("experiment: smoke", "experiment: slow")  # artifacts of the tests' server have the experiment's name
     said = slow.run("flows.cli", "run", "--arm", "standard")
-    assert line("base/seed0", "1/1", "train", "1,024,000").search(said), said
-    assert line("standard/seed0", "2/2", "train", "1,024,000").search(said), said
+    assert line("base/seed0", "1/1", "train", "3,072,000").search(said), said
+    assert line("standard/seed0", "2/2", "train", "3,072,000").search(said), said
     for key, text in (
         ("slow-base-seed0-step", "base/seed0, generation 1: train is done"),
         ("slow-standard-seed0-step", "standard/seed0, generation 2: train is done"),
@@ -82,27 +82,27 @@ def test_long_steps_of_base_model_and_chain_are_seen_on_the_terminal_on_prefects
         for name in points:
             images = [step for step, _ in points[name]]
             assert images == sorted(set(images))
-            assert 0 < images[0] <= images[-1] <= 1_024_000
+            assert 0 < images[0] <= images[-1] <= 3_072_000
     with sqlite3.connect(slow.folder / "mlflow.db") as db:
         assert {status for (status,) in db.execute("select status from runs where name like '% live'")} == {"FINISHED"}
     assert not list(slow.folder.glob("runs/**/*within*"))
 
 
 def test_status_shows_who_is_at_work_and_after_a_kill_nobody_is(slow):
-    slow.edit("train: {steps: 8000", "train: {steps: 8000000")
+    slow.edit("train: {steps: 24000", "train: {steps: 24000000")
     process = slow.start("flows.cli", "run", "--arm", "standard", **OWN_SERVER)
     file = slow.folder / "runs/smoke/base/seed0.within.json"
     try:
-        assert line("base/seed0", "1/1", "train", "1,024,000,000").search(_said(process, "making"))
+        assert line("base/seed0", "1/1", "train", "3,072,000,000").search(_said(process, "making"))
         shown = slow.run("flows.cli", "status")
-        assert re.search(r"^base/seed0: train 0%: [\d,]+ of 1,024,000,000 images, .* loss ", shown, re.MULTILINE)
+        assert re.search(r"^base/seed0: train 0%: [\d,]+ of 3,072,000,000 images, .* loss ", shown, re.MULTILINE)
         until(lambda: live_points(slow, "base/seed0 live"), 20)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert file.exists()
     assert "is making" not in slow.run("flows.cli", "status")
-    slow.edit("train: {steps: 8000000", "train: {steps: 20")
+    slow.edit("train: {steps: 24000000", "train: {steps: 20")
     assert "making" not in slow.run("flows.cli", "run", "--arm", "standard", "--generations", "1")
     assert not file.exists()
 
