@@ -9,7 +9,7 @@ from typing import NoReturn
 from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
 from pipeline.experiment.chains import Chain
-from pipeline.experiment.errors import BadInput, exit_code
+from pipeline.experiment.errors import STOPPED_CODE, BadInput, exit_code
 from pipeline.experiment.params import UNREAD, load, schema
 from pipeline.experiment.sections import MAX_GENERATIONS
 from pipeline.storage.files import write_bytes
@@ -19,6 +19,7 @@ from pipeline.storage.loopback import ask_directly
 WATCH_SECONDS = 5.0
 """How often a watched experiment is looked at."""
 LONGEST_WAIT = 86400.0
+NO_LONGER_SERVED = "stopped: the deployments are served no longer"
 
 
 class Parser(argparse.ArgumentParser):
@@ -223,11 +224,16 @@ def _ui(given: argparse.Namespace) -> None:
     show_curves(given.port)
 
 
-def _serve(given: argparse.Namespace) -> None:
-    stop_by_signals()  # in a shell's background job Prefect would never hear of an interrupt
+def _serve(given: argparse.Namespace) -> int | None:
+    stop_by_signals(NO_LONGER_SERVED)  # in a shell's background job Prefect would never hear of an interrupt
     from flows.server.deployments import serve_forever
 
-    serve_forever()
+    try:
+        serve_forever()
+    except KeyboardInterrupt:
+        print(NO_LONGER_SERVED, file=sys.stderr)
+        return STOPPED_CODE
+    return None
 
 
 def _kinds(given: argparse.Namespace) -> None:

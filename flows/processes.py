@@ -103,12 +103,13 @@ def say_stopped(*_: Any, **__: Any) -> None:
     print(STOPPED, file=sys.stderr, flush=True)
 
 
-def stop_by_signals() -> None:
+def stop_by_signals(last_words: str = STOPPED) -> None:
     """Let SIGINT, SIGTERM and a closed terminal raise KeyboardInterrupt in the main thread, also in a shell's background job.
 
     An exception that comes at any moment may be swallowed, or leave a library's lock locked, and it comes late where the main
-    thread is in compiled code. So the process ends at once when it has not ended in order after ORDERLY_SECONDS, or when the
-    signal comes a second time. A thread sees to it, which the interpreter tells of signals wherever the main thread is.
+    thread is in compiled code. So the process ends at once, with `last_words`, when it has not ended in order after
+    ORDERLY_SECONDS, or when the signal comes a second time. A thread sees to it, which the interpreter tells of signals wherever
+    the main thread is.
     """
     heard, told = socket.socketpair()
     told.setblocking(False)
@@ -134,7 +135,7 @@ def stop_by_signals() -> None:
                     end = end or time.monotonic() + ORDERLY_SECONDS
                     for worker in multiprocessing.active_children():  # others may come first as long as they compute
                         worker.kill()
-        end_at_once(STOPPED_CODE, STOPPED)
+        end_at_once(STOPPED_CODE, last_words)
 
     threading.Thread(target=see_to_it, name=STOP, daemon=True).start()
     signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)

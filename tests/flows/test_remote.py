@@ -101,7 +101,7 @@ def test_another_clone_goes_on_from_what_a_remote_has_that_was_away_at_first(fin
     assert said.count("generation   3/3") == 2
     assert "sims/seed0           generation   2/3" not in said
     assert "standard/seed0       generation   1/3" not in said
-    assert "made anew" in next(line for line in said.splitlines() if "standard/seed0       generation   2/3" in line)
+    assert "made again" in next(line for line in said.splitlines() if "standard/seed0       generation   2/3" in line)
     assert there.locks() == longer.locks()
     assert shelf.has(_md5(there, "sims", 3, "synthetic.npy"))
     if isinstance(shelf, Bucket):

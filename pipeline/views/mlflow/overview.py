@@ -2,7 +2,6 @@
 
 import json
 import time
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +17,8 @@ NOTE = "mlflow.note.content"
 SECONDS = 60.0
 """How often the curves are brought up to date while chains are made."""
 FIGURES = "end_mean", "factor", "slope"
+Curves = dict[str, dict[int, float]]
+"""Values at their generations, by the names of metrics."""
 
 
 class Overview:
@@ -37,10 +38,12 @@ class Overview:
         from pipeline.views.report.results import collect
 
         self._due = time.monotonic() + SECONDS
-        self._write(collect(self.params))
+        self._write(_curves(self.params, collect(self.params)))
 
     def conclude(self) -> None:
         """The curves, and the report's answer: its figures as metrics, its verdicts as tags, its words as the run's note."""
+        from mlflow.entities import RunTag
+
         from pipeline.views.report.answer import headline
         from pipeline.views.report.costs import costs, step_seconds
         from pipeline.views.report.results import collect
@@ -50,8 +53,9 @@ class Overview:
         layout, results = Layout(self.params.experiment), collect(self.params)
         table = mad(self.params, results, progress(self.params, results))
         spent = costs(self.params, results, step_seconds(layout))
-        self._write(results)
-        self._answer(table)
+        self._write(_curves(self.params, results) | _figures(table))
+        verdicts = {f"verdict.{row['arm']}": str(row["verdict"]) for row in table.to_dict("records")}
+        self.store.client.log_batch(self.store.parent, tags=[RunTag(name, value) for name, value in verdicts.items()])
         page = layout.page.resolve()
         words = "\n\n".join(headline(self.params, results, table, spent))
         self.store.client.set_tag(self.store.parent, NOTE, f"{words}\n\n[The report]({page.as_uri()}): `{page}`")
@@ -67,46 +71,35 @@ class Overview:
         words = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in asked.items())
         return f"{pages()}/#/metric?{words}&x_axis=step"
 
-    def _write(self, results: pd.DataFrame) -> None:
+    def _write(self, curves: Curves) -> None:
+        """Add the points that are missing; where one is another now, since generations were made anew, a fresh run has them all."""
         from mlflow.entities import Metric
 
         self.store.client.set_experiment_tag(self.store.experiment_id, KIND, TRAINING)
-        curves = {f"fid/{arm}": _means(self.params, results, arm) for arm in self.params.arms}
         there = {name: self._known(name) for name in curves}
-        written = [(curves[name].get(step), value) for name in curves for step, value in there[name].items()]
-        if any(now is not None and not np.isclose(now, value, rtol=1e-9) for now, value in written):
-            self.store.renew_parent()  # generations were made anew, with other results
+        both = [(value, curves[name][step]) for name in curves for step, value in there[name].items() if step in curves[name]]
+        if any(not np.isclose(former, now, rtol=1e-9) for former, now in both):
+            self.store.renew_parent()
             there = {name: {} for name in curves}
-        points = [
-            Metric(name, value, step * 1000, step)
-            for name, curve in curves.items()
-            for step, value in curve.items()
-            if step not in there[name]
-        ]
-        self.store.log(self.store.parent, points)
+        missing = [(name, step) for name, curve in curves.items() for step in curve if step not in there[name]]
+        self.store.log(self.store.parent, [Metric(name, curves[name][step], step * 1000, step) for name, step in missing])
 
     def _known(self, name: str) -> dict[int, float]:
         return {point.step: point.value for point in self.store.client.get_metric_history(self.store.parent, name)}
 
-    def _answer(self, table: pd.DataFrame) -> None:
-        """Figures at the generation that they are of: later ones come after them."""
-        from mlflow.entities import Metric, RunTag
 
-        points, tags = list[Metric](), list[RunTag]()
-        for row in table.to_dict("records"):
-            step = int(row["generations"])
-            for name in FIGURES:
-                key = f"summary/{name}/{row['arm']}"
-                if np.isfinite(row[name]) and self._known(key).get(step) != row[name]:
-                    points.append(Metric(key, float(row[name]), int(time.time() * 1000), step))
-            tags.append(RunTag(f"verdict.{row['arm']}", str(row["verdict"])))
-        self.store.log(self.store.parent, points)
-        self.store.client.log_batch(self.store.parent, tags=tags)
-
-
-def _means(params: Params, results: pd.DataFrame, arm: str) -> dict[int, float]:
+def _curves(params: Params, results: pd.DataFrame) -> Curves:
     """The mean FID of each generation that all seeds of an arm have."""
-    seeds: list[Any] = params.arms[arm].seeds or params.seeds
-    by_generation = results[results["arm"] == arm].groupby("generation")["fid"]
-    whole = by_generation.mean()[by_generation.count() == len(seeds)]
-    return {int(step): float(value) for step, value in whole.items()}
+    found: Curves = {}
+    for arm, section in params.arms.items():
+        by_generation = results[results["arm"] == arm].groupby("generation")["fid"]
+        whole = by_generation.mean()[by_generation.count() == len(section.seeds or params.seeds)]
+        found[f"fid/{arm}"] = {int(step): float(value) for step, value in whole.items()}
+    return found
+
+
+def _figures(table: pd.DataFrame) -> Curves:
+    """The answer's figures, at the generation that they are of: later ones come after them."""
+    rows = table.to_dict("records")
+    known = [(row, name) for row in rows for name in FIGURES if np.isfinite(row[name])]
+    return {f"summary/{name}/{row['arm']}": {int(row["generations"]): float(row[name])} for row, name in known}
