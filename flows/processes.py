@@ -108,8 +108,8 @@ def stop_by_signals(last_words: str = STOPPED) -> None:
 
     An exception that comes at any moment may be swallowed, or leave a library's lock locked, and it comes late where the main
     thread is in compiled code. So the process ends at once, with `last_words`, when it has not ended in order after
-    ORDERLY_SECONDS, or when the signal comes a second time. A thread sees to it, which the interpreter tells of signals wherever
-    the main thread is.
+    ORDERLY_SECONDS, or when the signal comes a second time. A thread sees to it, which the interpreter tells of signals
+    wherever the main thread is.
     """
     heard, told = socket.socketpair()
     told.setblocking(False)
