@@ -93,10 +93,11 @@ def self_consuming(arm: Arm | Arms | None = None, seeds: Seeds | None = None, ge
         failures = list(broken.values())
         ready = [chain for chain in wanted if chain.seed not in broken]
         with pushed(Remote(versions, params), roots(params, ready), failures) as remote:
-            failures += follow_chains(root, params, wanted, broken, remote, lost)
+            overview = Overview(store_of(params), params)
+            failures += follow_chains(root, overview, wanted, broken, remote, lost)
             if not lost.is_set():
                 link_report(params, write_report(versions, params, wanted, began))
-                (store := store_of(params)).attempt(Overview(store, params).conclude)
+                overview.store.attempt(overview.conclude)
         if lost.is_set():
             end_without(server)
         note(layout.runs, "run", began, time.time() - began)
@@ -122,12 +123,11 @@ def pushed(remote: Remote, stages: Iterable[str], failures: list[str]) -> Iterat
 
 
 def follow_chains(
-    root: Path, params: Params, wanted: dict[Chain, int], broken: dict[int, str], remote: Remote, lost: Event
+    root: Path, overview: Overview, wanted: dict[Chain, int], broken: dict[int, str], remote: Remote, lost: Event
 ) -> list[str]:
     """Run the chains, but those of seeds that are `broken`; show and push their generations as they come; gives what failed."""
-    layout, failures = Layout(params.experiment), []
-    store, places = store_of(params), at_once(params, len(wanted))
-    overview = Overview(store, params)
+    store, params, failures = overview.store, overview.params, []
+    layout, places = Layout(params.experiment), at_once(params, len(wanted))
     views = {chain: ChainView(store, params, chain, generations, places, lost) for chain, generations in wanted.items()}
 
     def heard(chain: Chain, said: Announcement) -> None:

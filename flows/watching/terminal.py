@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from threading import Timer
 
@@ -187,10 +187,10 @@ def say_curves(params: Params) -> None:
     from pipeline.views.mlflow.overview import Overview
     from pipeline.views.mlflow.store import curves, store_uri
 
-    addresses = list[str | None]()
-    store = store_of(params)
-    store.attempt(lambda: addresses.append(Overview(store, params).address()))
-    if not addresses or addresses[0] is None or store_uri().startswith("http"):
-        print(f"curves   {addresses[0] if addresses and addresses[0] else curves()}")
+    address = None
+    with suppress(Exception):  # that MLflow is away was said before
+        address = Overview(store_of(params), params).address()
+    if address is None or store_uri().startswith("http"):
+        print(f"curves   {address or curves()}")
     else:
-        print(f"curves   self-consuming ui, or {curves()}; then {addresses[0]}")
+        print(f"curves   self-consuming ui, or {curves()}; then {address}")

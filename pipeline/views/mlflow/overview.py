@@ -72,7 +72,7 @@ class Overview:
         return f"{pages()}/#/metric?{words}&x_axis=step"
 
     def _write(self, curves: Curves) -> None:
-        """Add the points that are missing; where one is another now, since generations were made anew, a fresh run has them all."""
+        """Add the points that are missing; where one is another now (generations were made anew), a fresh run has them all."""
         from mlflow.entities import Metric
 
         self.store.client.set_experiment_tag(self.store.experiment_id, KIND, TRAINING)
