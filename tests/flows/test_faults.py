@@ -18,6 +18,7 @@ import pytest
 from conftest import OWN_SERVER, Project, until
 
 from pipeline.records.cache import md5_of
+from pipeline.views.mlflow.naming import changing
 
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
@@ -216,13 +217,16 @@ def test_a_run_whose_mlflow_store_cannot_be_written_warns_in_a_line_and_track_ma
     assert "Traceback" not in said
     finished_copy.run("flows.cli", "track")
     with sqlite3.connect(finished_copy.folder / "mlflow.db") as store:
-        query = "select key, step, count(*) from metrics where key not like 'loss%' group by run_uuid, key, step"
+        query = (
+            "select key, step, count(*) from metrics natural join runs where name like '%/seed_' group by run_uuid, key, step"
+        )
         points = store.execute(query).fetchall()
     made = [json.loads(path.read_text()) for path in finished_copy.folder.glob("runs/smoke/*/seed0/g*/metrics.json")]
+    words = {"extractor", "reference", "environment"}
     assert sorted(points) == sorted(
         (key, metrics["generation"], 1)
         for metrics in made
-        for key in metrics.keys() - {"generation", "extractor", "reference", "environment"}
+        for key in changing({name: metrics[name] for name in metrics.keys() - words}, chooses=False)
     )
     assert len(made) == len(pd.read_csv(finished_copy.folder / "reports/smoke/collapse.csv")) == 5
     assert "Data and pipelines are up to date." in finished_copy.run("dvc", "repro")
