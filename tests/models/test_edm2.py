@@ -194,7 +194,14 @@ def test_half_precision_is_near_and_stays_within_the_bounds_of_activations():
 
 
 def test_published_arguments_give_their_settings_and_those_that_are_left_out_the_published_defaults():
-    arguments = {"img_resolution": 64, "model_channels": 128, "num_blocks": 2, "attn_resolutions": (8,), "clip_act": None}
+    arguments = {
+        "img_resolution": 64,
+        "img_channels": 3,
+        "model_channels": 128,
+        "num_blocks": 2,
+        "attn_resolutions": (8,),
+        "clip_act": None,
+    }
     arguments |= {"channels_per_head": 32, "res_balance": 0.4, "attn_balance": 0.2, "label_balance": 0.6, "concat_balance": 0.7}
     assert settings_of(arguments | {"channel_mult_noise": 2, "channel_mult_emb": 3, "resample_filter": [1, 1]}) == Settings(
         channels=128,
