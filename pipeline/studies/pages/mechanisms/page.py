@@ -75,10 +75,9 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
             title=f"{name}: ln sigma ~ N({mean:.2f}, {deviation:g}²)", xlabel="generation", ylabel="FID", yscale="log"
         )
         image = _errors(column[1], of_setting, settings.levels)
-    low, high = (end(edge) for end, edge in zip((min, max), zip(*(axes.get_ylim() for axes in panels[0]))))
-    for axes in panels[0]:
-        axes.set_ylim(low, high)
-        logarithmic(axes)
+    measured = [results["fid"].min(), *([results["floor"].min()] if "floor" in results else [])]
+    for axes in panels[0]:  # predictions of SIMS come near 0
+        axes.set_ylim(min(measured) / 2, results["fid"].max() * 2)
     if image is not None:
         figure.colorbar(image, ax=panels[1], label="denoiser's error, in units of the network's output")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
