@@ -13,7 +13,7 @@ from pipeline.analysis.intervals import columns, log_slope
 from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.mechanisms.point import Settings
-from pipeline.views.report.axes import generations, logarithmic
+from pipeline.views.report.axes import generations
 from pipeline.views.report.figures import MARKS, floor_line
 from pipeline.views.report.palette import Look, looks
 from pipeline.views.report.results import TAIL
