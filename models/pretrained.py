@@ -118,7 +118,7 @@ def settings_of(arguments: Mapping[str, Any]) -> Section:
     kind_of(arguments)
     kind = type_of(arguments)
     if unknown := [name for name in arguments if name not in OURS and name not in ELSEWHERE]:
-        raise ValueError(f"argument {unknown[0]} is not known: known are {', '.join(sorted({*OURS, *ELSEWHERE}))}")
+        raise ValueError(f"argument {unknown[0]} is not known: neither EDM's networks nor EDM2's have it")
     shape_of(arguments)
     if (augmented := arguments.get("augment_dim", 0)) not in (0, AUGMENT_LABELS):
         raise ValueError(f"augment_dim {augmented!r} is not allowed: 0 or {AUGMENT_LABELS}")

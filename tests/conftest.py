@@ -19,6 +19,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.server.server import own_server, wait
+from pipeline.experiment.params import load
+from pipeline.views.mlflow.chain_runs import store_of
+from pipeline.views.mlflow.store import Store
 
 pytest_plugins = ("grown",)
 
@@ -172,6 +175,14 @@ def project(tmp_path: Path, prefect_server: None) -> Callable[..., Project]:
 def finished_copy(finished: Project, tmp_path: Path, prefect_server: None) -> Project:
     """A copy of the finished project that a test may change."""
     return finished.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def store(finished_copy: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty store of MLflow in a copy of the finished project, which is the current folder."""
+    monkeypatch.chdir(finished_copy.without_mlflow().folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return store_of(load(Path("params.yaml")))
 
 
 @pytest.fixture(scope="session")

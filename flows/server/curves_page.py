@@ -5,17 +5,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
 
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.params import load
 from pipeline.storage.layout import PARAMS
+from pipeline.storage.loopback import DIRECTLY
 from pipeline.views.mlflow.chain_runs import store_of
 from pipeline.views.mlflow.overview import Overview
 from pipeline.views.mlflow.store import LOCAL_PAGES, public, store_uri
 
 START_SECONDS = 120.0
-DIRECTLY = build_opener(ProxyHandler({}))
 
 
 def show_curves(port: int) -> None:

@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
 
 from flows.processes import collect_rarely, end_with, yield_to_other_sessions
 from flows.server.credentials import GIVEN, check_credentials
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.storage.databases import begin_with_template
+from pipeline.storage.loopback import DIRECTLY
 
 LOG = Path(".prefect/server.log")
 START_SECONDS = 180
-DIRECTLY = build_opener(ProxyHandler({}))
-"""Asks a server on this machine without the detour over a proxy."""
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",

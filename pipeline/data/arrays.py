@@ -1,6 +1,5 @@
 """Samples in files: `NAME.npy`, and beside it `NAME-labels.npy` where they have labels. Read as memory maps."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from pipeline.data.samples import Array, Labelled, Labels
 from pipeline.experiment.errors import RunFailed, in_a_line
-from pipeline.storage.files import write_array
+from pipeline.storage.files import appearing_whole, write_array
 
 
 def labels_of(path: Path) -> Path:
@@ -40,22 +39,13 @@ def write_samples(path: Path, samples: Labelled) -> None:
 
 def write_stream(path: Path, blocks: Iterable[Array], n: int, labels: Labels | None = None) -> None:
     """Write n samples that come in blocks [B, ...] of one kind, of which one is held at a time. The files appear whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            begun = False
-            for block in blocks:
-                if not begun:
-                    header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False}
-                    np.lib.format.write_array_header_1_0(file, header | {"shape": (n, *block.shape[1:])})
-                    begun = True
-                file.write(np.ascontiguousarray(block).data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # a full disk should not be fuller for it
-        temporary.unlink(missing_ok=True)
-        raise
+    with appearing_whole(path) as file:
+        begun = False
+        for block in blocks:
+            if not begun:
+                header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(file, header | {"shape": (n, *block.shape[1:])})
+                begun = True
+            file.write(np.ascontiguousarray(block).data)
     if labels is not None:
         write_array(labels_of(path), labels)

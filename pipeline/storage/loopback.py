@@ -2,7 +2,10 @@
 
 import os
 import socket
+from urllib.request import ProxyHandler, build_opener
 
+DIRECTLY = build_opener(ProxyHandler({}))
+"""Asks a server without the detour over a proxy."""
 HERE = "127.0.0.1", "localhost", "::1"
 NAMES = "NO_PROXY", "no_proxy"
 """Of the two, some libraries look at one alone."""

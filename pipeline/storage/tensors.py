@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+
+from pipeline.storage.files import appearing_whole
 
 ALIGNMENT = 8
 """Numbers begin at a multiple of so many bytes."""
@@ -62,22 +63,13 @@ def write_tensors(
         place = end
     said = json.dumps(header, separators=(",", ":")).encode()
     said += b" " * (-len(said) % ALIGNMENT)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            file.write(len(said).to_bytes(8, "little") + said)
-            for name in names:
-                numbers = read(name)
-                if numbers.shape != shapes[name]:
-                    raise ValueError(f"{name} has shape {list(numbers.shape)}, not {list(shapes[name])}")
-                file.write(numbers.astype("<f4", order="C", copy=False).reshape(-1).data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # a full disk should not be fuller for it
-        temporary.unlink(missing_ok=True)
-        raise
+    with appearing_whole(path) as file:
+        file.write(len(said).to_bytes(8, "little") + said)
+        for name in names:
+            numbers = read(name)
+            if numbers.shape != shapes[name]:
+                raise ValueError(f"{name} has shape {list(numbers.shape)}, not {list(shapes[name])}")
+            file.write(numbers.astype("<f4", order="C", copy=False).reshape(-1).data)
 
 
 __all__ = ["Entry", "Header", "SafetensorError", "read_header", "write_tensors"]

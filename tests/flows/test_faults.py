@@ -100,7 +100,7 @@ def test_a_worker_that_is_killed_fails_its_chain_alone_the_same_command_goes_on_
     assert "its process was killed" in (finished_copy.folder / "reports/smoke/report.html").read_text()
     said = finished_copy.run("flows.cli", "run")
     assert "sims/seed0           generation  25/25" in said
-    assert "standard/seed0" not in said
+    assert "standard" not in said.replace("fid/standard", "")  # but in the address of the curves
     finished_copy.run("flows.cli", "track")
     points, pictures = finished_copy.tracked()
     assert set((points | pictures).values()) == {1}

@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-from conftest import Project
-
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
 from pipeline.storage.layout import Layout
@@ -14,18 +11,6 @@ from pipeline.views.mlflow.overview import Overview
 from pipeline.views.mlflow.store import Store
 
 SIMS = Chain("sims", 0)
-
-
-@pytest.fixture
-def store(finished_copy: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty store in a copy of the finished project, which is the current folder."""
-    monkeypatch.chdir(finished_copy.without_mlflow().folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return store_of(load(Path("params.yaml")))
-
-
-def generations(*numbers: int) -> list[Path]:
-    return [Layout("smoke").generation(SIMS, number) for number in numbers]
 
 
 def test_the_experiments_run_has_the_arms_curves_and_the_answer(store, finished_copy):
@@ -54,7 +39,7 @@ def test_the_experiments_run_has_the_arms_curves_and_the_answer(store, finished_
 def test_a_generation_made_anew_gives_the_experiment_a_fresh_run_with_the_same_chains_below_it(store, finished_copy):
     rebuild(load(Path("params.yaml")))
     former, children = store.parent, below(store)
-    path = generations(2)[0] / "metrics.json"
+    path = Layout("smoke").generation(SIMS, 2) / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fid": 0.5}))
     again = store_of(load(Path("params.yaml")))
     Overview(again, load(Path("params.yaml"))).curves()

@@ -164,7 +164,7 @@ def test_it_is_refused_in_a_line_in_no_time_and_runs_nothing(what: str, tmp_path
     said = capsys.readouterr()
     assert word in said.err
     assert said.err.count("\n") == 1
-    assert len(said.err) < 900
+    assert len(said.err) < 500
     assert said.out == ""
     assert [each.name for each in tmp_path.iterdir()] == ["net.pkl"]
 

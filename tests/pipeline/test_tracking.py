@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import Project
 
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.params import load
@@ -21,14 +20,6 @@ from pipeline.views.mlflow.naming import grouped
 from pipeline.views.mlflow.store import Store, curves, pages
 
 SIMS = Chain("sims", 0)
-
-
-@pytest.fixture
-def store(finished_copy: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty store in a copy of the finished project, which is the current folder."""
-    monkeypatch.chdir(finished_copy.without_mlflow().folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return store_of(load(Path("params.yaml")))
 
 
 def generations(*numbers: int) -> list[Path]:
