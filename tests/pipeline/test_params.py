@@ -121,7 +121,7 @@ def test_every_preset_is_valid(preset):
         ("arms:\n", "arms: {}\nother:\n", "other: unknown key"),
         ("generations: 20}", "generations: 0}", "arms.real.generations: 0 is not allowed"),
         ("guidance: 1.0", "guidance: strong", "arms.sims.guidance: 'strong' is not allowed"),
-        ("guidance: 1.0", "guidence: 0.85", "arms.sims.guidence: unknown key (value 1.0); allowed are loop, strategy"),
+        ("guidance: 1.0", "guidence: 1.0", "arms.sims.guidence: unknown key (value 1.0); allowed are loop, strategy"),
         ("threads: 1 ", "threads: 0 ", "engine.threads: 0 is not allowed"),
         ("# remote: NAME", "remote: [] #", "remote: [] is not allowed"),
         (
