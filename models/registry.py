@@ -18,14 +18,18 @@ MOST = 1_000_000_000
 """Upper bound; anything larger is a typo."""
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Plenty = Annotated[int, Field(ge=2, le=MOST)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=1e-9, le=1e9)]
+"""Of data or noise. Models compute in float32, which holds the squares of such numbers, and their ratios."""
+Factor = Annotated[float, Field(gt=0, le=100)]
+"""Of a score or of noise: a sampler applies it at every step."""
 
 
 class Section(BaseModel):
-    """A part of params.yaml: unknown keys are refused, types are strict, nothing changes after loading."""
+    """A part of params.yaml: unknown keys are refused, types are strict, numbers finite; nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Entry(NamedTuple, Generic[T]):

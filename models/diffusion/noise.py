@@ -9,6 +9,10 @@ SELDOM = 1e-3
 """A share of the draws that counts as hardly any."""
 DROWNED = 0.1
 """The data's standard deviation, as a share of the noise's, below which they hardly count."""
+LARGEST = 40.0
+"""Of |ln sigma|: beyond e^40 and e^-40 float32 has no squares."""
+RARELY = 6.0
+"""No training draws noise levels that are more standard deviations away from their mean."""
 
 
 class TrainingNoise(NamedTuple):
@@ -17,6 +21,11 @@ class TrainingNoise(NamedTuple):
     sigma_data: float
     p_mean: float
     p_std: float
+
+    @property
+    def fits_float32(self) -> bool:
+        """Whether float32, in which training computes, has the squares of all levels that it may draw."""
+        return abs(self.p_mean) + RARELY * self.p_std <= LARGEST
 
     def share_above(self, sigma: float) -> float:
         """The share of training's draws that are above a noise level."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from models.registry import Count, Positive, Section
+from models.registry import Count, Factor, Section
 
 
 class NetworkSettings(Section):
@@ -25,7 +25,7 @@ class NetworkSettings(Section):
 class SamplerSettings(Section):
     """What every sampler has: zeta scales the score; block is the fixed number of samples drawn at once."""
 
-    zeta: Positive
+    zeta: Factor
     block: Count
     draws_noise: ClassVar[bool] = False
     """Whether the sampler takes a fourth argument, `noise`: (step) -> unit Gaussian noise [B, ...]."""

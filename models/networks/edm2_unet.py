@@ -11,7 +11,7 @@ from models.diffusion.settings import NetworkSettings
 from models.registry import NETWORKS, Count, Positive
 from models.unet.magnitude import MPConv, MPFourier, mp_cat, mp_silu, mp_sum
 from models.unet.magnitude_block import MPBlock, MPBlockStyle
-from models.unet.shapes import Share, check_sides
+from models.unet.shapes import Balance, Share, Taps, check_sides
 
 
 class Settings(NetworkSettings):
@@ -34,12 +34,12 @@ class Settings(NetworkSettings):
     dropout: Share = 0.0
     noise_channels: Count | None = None
     embedding_channels: Count | None = None
-    label_balance: Annotated[float, Field(ge=0, le=1)] = 0.5
-    concat_balance: Annotated[float, Field(ge=0, le=1)] = 0.5
-    res_balance: Annotated[float, Field(ge=0, le=1)] = 0.3
-    attn_balance: Annotated[float, Field(ge=0, le=1)] = 0.3
+    label_balance: Balance = 0.5
+    concat_balance: Balance = 0.5
+    res_balance: Balance = 0.3
+    attn_balance: Balance = 0.3
     clip_act: Positive | None = 256.0
-    filter: list[float] = Field(default=[1.0, 1.0], min_length=2)
+    filter: Taps = Field(default=[1.0, 1.0])
     logvar_channels: Count = 128
 
 

@@ -12,7 +12,7 @@ from models.diffusion.settings import NetworkSettings
 from models.registry import NETWORKS, Count
 from models.unet.block import Block, BlockStyle
 from models.unet.layers import Convolution, FourierEmbedding, GroupNorm, Init, Linear, PositionalEmbedding
-from models.unet.shapes import AUGMENT_LABELS, Share, check_sides
+from models.unet.shapes import AUGMENT_LABELS, Share, Taps, check_sides
 
 EPS = 1e-6
 """Of all normalisations."""
@@ -39,7 +39,7 @@ class Settings(NetworkSettings):
     decoder: Literal["standard", "skip"] = "standard"
     embedding_channels: Count = 4
     noise_channels: Count = 1
-    filter: list[float] = Field(default=[1.0, 1.0], min_length=2)
+    filter: Taps = Field(default=[1.0, 1.0])
     label_dropout: Share = 0.0
     augment_labels: bool = False
 

@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from models.diffusion.denoiser import Denoise
 from models.diffusion.schedule import LevelSettings, heun_step, karras_sigmas
-from models.registry import SAMPLERS, Positive
+from models.registry import SAMPLERS, Factor, Positive
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Settings(LevelSettings):
@@ -24,7 +24,13 @@ class Settings(LevelSettings):
     s_churn: NotNegative
     s_tmin: NotNegative = 0.0
     s_tmax: Positive = 1e9
-    s_noise: Positive = 1.0
+    s_noise: Factor = 1.0
+
+    @model_validator(mode="after")
+    def _has_levels_to_raise(self) -> "Settings":
+        if self.s_tmin > self.s_tmax:
+            raise ValueError(f"s_tmin {self.s_tmin:g} is not allowed: it must not be above s_tmax, {self.s_tmax:g}")
+        return self
 
     @property
     def evaluations(self) -> int:

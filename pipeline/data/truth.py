@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 from pipeline.data.samples import Array
 from pipeline.experiment.seeds import derive
 
+FINEST = 1e-6
+"""Of a number's size, float32 tells about a tenth of that apart."""
+
+
+def check_resolved(where: str, distance: float, spread: str, deviation: float) -> None:
+    """Raise ValueError where points, which are float32, would fall together: so far from 0 rounding takes their spread."""
+    if deviation < FINEST * distance:
+        raise ValueError(
+            f"{spread} is not allowed: its least standard deviation, {deviation:.3g}, is below {FINEST:g} of {distance:g},"
+            f" where {where} puts points, which are float32"
+        )
+
 
 @dataclass(frozen=True)
 class Truth:

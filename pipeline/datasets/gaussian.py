@@ -1,19 +1,22 @@
 """One Gaussian."""
 
+import math
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from pipeline.data.truth import Points, Truth
+from pipeline.data.truth import Points, Truth, check_resolved
 from pipeline.experiment.kinds import DATASETS
 from pipeline.experiment.sections import DataSettings
 
-Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Square = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+Place = Annotated[float, Field(ge=-1e6, le=1e6)]
+Square = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Data are float32, and their distances are squared."""
 NARROWEST = 1e-10
 """Variances of which one is less than this share of another are a matter of rounding."""
+LEAST = 1e-18
+"""A variance whose points float32 tells apart, and their squares."""
 
 
 class Settings(DataSettings):
@@ -39,6 +42,9 @@ class Settings(DataSettings):
                 f"covariance {rows} is not allowed: it must be symmetric and positive definite, and its least eigenvalue,"
                 f" {variances[0]:.3g}, is not above {NARROWEST:g} times the greatest, {variances[-1]:.3g}"
             )
+        if variances[0] < LEAST:
+            raise ValueError(f"covariance {rows} is not allowed: its least eigenvalue, {variances[0]:.3g}, is below {LEAST:g}")
+        check_resolved("mean", max(map(abs, self.mean)), "covariance", math.sqrt(variances[0]))
         return self
 
 

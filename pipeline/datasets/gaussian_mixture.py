@@ -3,13 +3,13 @@
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from pipeline.data.truth import Points, Truth
+from pipeline.data.truth import Points, Truth, check_resolved
 from pipeline.experiment.kinds import DATASETS
 from pipeline.experiment.sections import DataSettings
 
-Length = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Length = Annotated[float, Field(ge=1e-9, le=1e6)]
 
 
 class Settings(DataSettings):
@@ -19,6 +19,11 @@ class Settings(DataSettings):
     modes: Annotated[int, Field(ge=1, le=20)]
     spacing: Length
     spread: Length
+
+    @model_validator(mode="after")
+    def _is_resolved(self) -> "Settings":
+        check_resolved("spacing", self.spacing * (self.modes - 1) / 2, "spread", self.spread)
+        return self
 
 
 @DATASETS.register("gaussian-mixture", Settings)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from models.diffusion.power_function import LONGEST
-from models.registry import MOST, Count, Positive, Section
+from models.registry import MOST, Count, Section
 
 
 class PowerAverage(Section):
@@ -15,7 +15,7 @@ class PowerAverage(Section):
     lengths can be made.
     """
 
-    sigma_rel: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+    sigma_rel: Annotated[float, Field(gt=0, le=LONGEST)]
     kept_images: Count | None = None
 
 
@@ -32,14 +32,14 @@ class Training(Section):
     images: Count | None = None
     batch: Count
     microbatch: Count | None = None
-    learning_rate: Positive
-    warmup: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    learning_rate: Annotated[float, Field(ge=1e-12, le=1e3)]
+    warmup: Annotated[float, Field(ge=0, le=1)] | None = None
     warmup_images: Annotated[int, Field(ge=0, le=MOST)] | None = None
     schedule: Literal["cosine", "constant", "inverse-sqrt"]
     decay_images: Count | None = None
-    ema: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | PowerAverage
+    ema: Annotated[float, Field(ge=0, le=10)] | PowerAverage
     ema_images: Count | None = None
-    augmentation: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    augmentation: Annotated[float, Field(ge=0, le=1)] | None = None
     checkpoint_images: Count | None = None
 
     @property

@@ -5,9 +5,9 @@ An extension imports them from here, with `Section` and the types of numbers for
 
 from typing import Any
 
-from models.registry import MOST, NETWORKS, SAMPLERS, Count, Finite, Plenty, Positive, Registry, Section
+from models.registry import MOST, NETWORKS, SAMPLERS, Count, Factor, Finite, Plenty, Positive, Registry, Scale, Section
 
-__all__ = ["MOST", "NETWORKS", "SAMPLERS", "Count", "Finite", "Plenty", "Positive", "Registry", "Section"]
+__all__ = ["MOST", "NETWORKS", "SAMPLERS", "Count", "Factor", "Finite", "Plenty", "Positive", "Registry", "Scale", "Section"]
 
 DATASETS: Registry[Any] = Registry("data sets", "data.kind", "pipeline.datasets")
 """Functions of (settings, held out) that give `pipeline.data.source.Points` or `Images`."""

@@ -146,6 +146,9 @@ class Params(Section):
                 f"arms.{name}.n_synthetic: more than {MOST} samples are not allowed; its rule gives more in generation"
                 f" {next(number for number, n in enumerate(handed_on, 1) if n > MOST)} (at_most limits it)"
             )
+        candidates = max(*handed_on, self.evaluation.n) / (arm.hook.share if arm.hook else 1)
+        if arm.hook and candidates > MOST:
+            raise ValueError(f"arms.{name}.hook.share: {arm.hook.share:g} is not allowed: it takes more than {MOST} candidates")
         given = min(handed_on)
         if arm.synthetic_share and given < round(arm.synthetic_share * self.data.n_real):
             raise ValueError(

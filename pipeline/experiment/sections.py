@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, SerializeAsAny, ValidationError, model_validator
 
+from models.diffusion.noise import LARGEST, RARELY, fitting
 from pipeline.experiment.kinds import (
     HOOKS,
     LOOPS,
@@ -11,9 +12,10 @@ from pipeline.experiment.kinds import (
     MOST,
     STRATEGIES,
     Count,
-    Finite,
+    Factor,
     Plenty,
     Positive,
+    Scale,
     Section,
     check_known,
 )
@@ -70,7 +72,7 @@ class Base(Section):
     checkpoint: Annotated[str, Field(min_length=1)]
 
 
-Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=2)]
+Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0, le=MOST)]], Field(min_length=2)]
 """Of which classes samples are drawn: in the real proportions, equally often, or in shares of their own."""
 
 
@@ -80,9 +82,17 @@ class Noise(Section):
     Where p_mean and p_std are not given, they are EDM's for a standard deviation of 0.5, scaled as the data are.
     """
 
-    sigma_data: Literal["auto"] | Positive
-    p_mean: Finite | None = None
+    sigma_data: Literal["auto"] | Scale
+    p_mean: float | None = None
     p_std: Positive | None = None
+
+    @model_validator(mode="after")
+    def _fits_float32(self) -> "Noise":
+        levels = fitting(1.0 if self.sigma_data == "auto" else self.sigma_data, self.p_mean, self.p_std)
+        if not levels.fits_float32:
+            given = f"p_mean {levels.p_mean:g} with p_std {levels.p_std:g}"
+            raise ValueError(f"{given} is not allowed: {RARELY:g} p_std on either side of p_mean must be within +-{LARGEST:g}")
+        return self
 
 
 def by_name(value: Any) -> Any:
@@ -146,7 +156,7 @@ class SampleRule(Section):
 
 
 Samples = Plenty | SampleRule
-Guidance = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
 class Guide(Section):
@@ -168,8 +178,8 @@ class HookCall(Section):
     """A function on every generation's samples before they are judged and handed on: its name, and what it is told."""
 
     name: str
-    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
-    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _is_registered(self) -> "HookCall":
@@ -186,10 +196,10 @@ class Arm(Section):
     candidates: Annotated[list[Guidance], Field(min_length=2)] | None = None
     guide: Guide | None = None
     hook: HookCall | None = None
-    zeta: Positive | None = None
+    zeta: Factor | None = None
     init: Literal["scratch", "previous", "checkpoint"] | None = None
     memory: Count | None = None
-    synthetic_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    synthetic_share: Annotated[float, Field(ge=0, le=1)] | None = None
     n_synthetic: Samples | None = None
     generations: Generations | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
@@ -230,7 +240,7 @@ class Engine(Section):
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     address: Annotated[str, Field(pattern=ADDRESS)] | None = None
-    gpus_per_chain: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] | None = None
+    gpus_per_chain: Annotated[float, Field(ge=0, le=64)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Engine":

@@ -117,6 +117,6 @@ def draw_blocks(
         samples: NDArray[np.float32] = drawn.numpy()[max(start - place, 0) : stop - place]
         if not np.isfinite(samples).all():
             raise FloatingPointError(
-                "a sample is not finite: the trajectories diverged (guidance, zeta or sigma_max is too large)"
+                "a sample is not finite: the trajectories diverged (guidance, zeta, sigma_max or a learning rate is too large)"
             )
         yield samples
