@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from models.diffusion.arithmetic import EXACT, Arithmetic
 
 Conditions = dict[str, Tensor]
-"""What a network takes beside input and noise level: `class_labels` [B, K] one-hot, `augment_labels` [B, 9]."""
+"""What a network takes beside input and noise level: `class_labels` [B, K] one-hot, `augment_labels` [B, 9].
+
+And `embedded` [B, E], where its embedding of the noise level is known already.
+"""
 Denoise = Callable[..., Tensor]
 """(x [B, ...], sigma [] or [B], class_labels [B, K] where the network takes any) -> x0 [B, ...]: what guidance works on.
 
@@ -42,6 +45,16 @@ def over(scale: Tensor, x: Tensor) -> Tensor:
     return scale.view(-1, *[1] * (x.ndim - 1))
 
 
+class Inputs(NamedTuple):
+    """Of one evaluation: c_skip x [B, ...], c_out [B, 1, ...], and the network's input c_in x, c_noise [B] and conditions."""
+
+    skipped: Tensor
+    c_out: Tensor
+    x: Tensor
+    c_noise: Tensor
+    conditions: Conditions
+
+
 class Denoiser(nn.Module):
     """D(x; sigma) = c_skip x + c_out F(c_in x, c_noise) (EDM Eq. 7), with the network F in the given arithmetic."""
 
@@ -59,9 +72,17 @@ class Denoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """x [B, ...], sigma a scalar or [B], labels [B, K] one-hot -> the denoised x0, of x's shape."""
+        return self.denoised(self.inputs(x, sigma, class_labels))
+
+    def inputs(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None) -> "Inputs":
+        """What an evaluation needs and no weight has a part in."""
         c = preconditioning(sigma.reshape(-1).expand(len(x)), self.sigma_data)
         conditions = {} if class_labels is None else {"class_labels": class_labels}
-        return over(c.c_skip, x) * x + over(c.c_out, x) * self.raw(over(c.c_in, x) * x, c.c_noise, conditions)
+        return Inputs(over(c.c_skip, x) * x, over(c.c_out, x), over(c.c_in, x) * x, c.c_noise, conditions)
+
+    def denoised(self, given: "Inputs") -> Tensor:
+        """The denoised x0 [B, ...]."""
+        return given.skipped + given.c_out * self.raw(given.x, given.c_noise, given.conditions)
 
     def ready(self, device: torch.device) -> "Denoiser":
         """The same, on a device and laid out to be evaluated often; compiled where its arithmetic says so."""

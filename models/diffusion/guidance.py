@@ -1,10 +1,13 @@
 """Ways to combine denoisers at sampling time."""
 
+from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from models.diffusion.arithmetic import EXACT
 from models.diffusion.denoiser import Denoise, Denoiser
 
 
@@ -17,10 +20,30 @@ def sims(base: Denoise, auxiliary: Denoise, w: float) -> Denoise:
     if w == 0:
         return base
 
+    both = _together(base, auxiliary)
+
     def denoise(x: Tensor, sigma: Tensor, *labels: Tensor) -> Tensor:
-        return (1 + w) * base(x, sigma, *labels) - w * auxiliary(x, sigma, *labels)
+        d_r, d_s = both(x, sigma, *labels)
+        return (1 + w) * d_r - w * d_s
 
     return denoise
+
+
+def _together(first: Denoise, second: Denoise) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Two denoisers of the same input, to the same bits: what no weight has a part in is computed once."""
+    if not (isinstance(first, Denoiser) and isinstance(second, Denoiser) and first.sigma_data == second.sigma_data):
+        return lambda *given: (first(*given), second(*given))
+    network: Any = first.network
+    alike = getattr(network, "embeds_like", None) if first.arithmetic == second.arithmetic == EXACT else None
+    embed = network.embed if alike and alike(second.network) else None
+
+    def both(x: Tensor, sigma: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
+        given = first.inputs(x, sigma, *labels)
+        if embed is not None:
+            given.conditions["embedded"] = embed(given.c_noise)
+        return first.denoised(given), second.denoised(given)
+
+    return both
 
 
 def merged(base: Denoiser, auxiliary: Denoiser, w: float) -> Denoiser:

@@ -38,8 +38,13 @@ class MLP(nn.Module):
         hidden = [layer for a, b in zip(widths, widths[1:]) for layer in (nn.Linear(a, b), nn.SiLU())]
         self.layers = nn.Sequential(*hidden, nn.Linear(settings.width, size))
 
-    def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
-        return self.layers(torch.cat([x.flatten(1), self.embed(c_noise)], dim=1)).view_as(x)
+    def forward(self, x: Tensor, c_noise: Tensor, embedded: Tensor | None = None) -> Tensor:
+        known = self.embed(c_noise) if embedded is None else embedded
+        return self.layers(torch.cat([x.flatten(1), known], dim=1)).view_as(x)
+
+    def embeds_like(self, other: nn.Module) -> bool:
+        """Whether another network has the same embedding of noise levels, and takes it as `embedded`."""
+        return type(self) is type(other) is MLP and torch.equal(self.embed.frequencies, other.embed.frequencies)
 
     @torch.no_grad()
     def regress(self, x: Tensor, c_noise: Tensor, target: Tensor) -> Tensor:
