@@ -3,6 +3,7 @@
 # make system              Debian's PostgreSQL and faketime, for tests that are skipped without them, and Fashion-MNIST
 # make torture             a run killed at 30 random moments, and started beside a dvc repro at ten distances: all hashes as in an
 #                          undisturbed one (KILL_SEED=N for other moments)
+# make bench               speed beside plain loops and other libraries (benchmarks/README.md), at most 3 minutes each
 # make lint                ruff and mypy
 PYTHON ?= python3
 BIN    := .venv/bin
@@ -12,7 +13,7 @@ BROWSER := chromium chromium-driver
 
 SYSTEM  := postgresql faketime dataset-fashion-mnist
 
-.PHONY: run test browser system torture lint clean
+.PHONY: run test browser system torture bench lint clean
 
 run: $(READY)
 ifdef PRESET
@@ -35,6 +36,15 @@ system:
 
 torture: $(READY)
 	KILLS=30 STARTS=10 $(BIN)/python -m pytest --timeout 3000 -s tests/flows/test_faults.py tests/flows/test_beside.py -k "kills or at_once"
+
+bench: $(READY)
+	PYTHONPATH=. $(BIN)/python benchmarks/training.py
+	PYTHONPATH=. $(BIN)/python benchmarks/sampling.py
+	PYTHONPATH=. $(BIN)/python benchmarks/judging.py
+	PYTHONPATH=. $(BIN)/python benchmarks/growth.py
+	PYTHONPATH=. $(BIN)/python benchmarks/noop.py
+	PYTHONPATH=. $(BIN)/python benchmarks/orchestration.py --generations 8
+	PYTHONPATH=. $(BIN)/python benchmarks/parallel.py --generations 20
 
 lint: $(READY)
 	$(BIN)/ruff check .

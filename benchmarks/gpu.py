@@ -4,7 +4,7 @@
 
     bytes      every network in bf16, trained and sampled twice: equal bytes
     tiny       seconds of a training step, CPU beside GPU, over the size of small networks: the rule of `device: auto`
-    speed      images a second of training beside a plain eager loop (benchmarks/training_speed.py)
+    speed      images a second of training beside a plain eager loop (benchmarks/training.py)
     inception  FID of all training against all test images (benchmarks/inception_parity.py)
     sims       generation 1 of a preset: FID of the base and of SIMS, on streams that nothing is chosen by
 
@@ -112,7 +112,7 @@ def tiny(preset: str) -> None:
 
 def speed(preset: str) -> None:
     """The benchmark of training."""
-    subprocess.run([sys.executable, HOME / "benchmarks/training_speed.py", "--preset", preset], check=True, cwd=HOME)
+    subprocess.run([sys.executable, HOME / "benchmarks/training.py", "--preset", preset], check=True, cwd=HOME)
 
 
 def inception(preset: str) -> None:

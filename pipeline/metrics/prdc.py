@@ -16,6 +16,8 @@ NEIGHBOURS = 5
 
 AT_MOST = 1000
 """Distances of all pairs grow with the square of the count, so that the first samples only are looked at."""
+BLOCK = 1024
+"""Distances of so many points at a time, so that memory does not; not below AT_MOST, where the bytes of results are as they were."""
 
 
 def prdc(samples: NDArray[np.generic], reference: NDArray[np.generic], k: int = NEIGHBOURS) -> dict[str, float]:
@@ -29,20 +31,30 @@ def prdc(samples: NDArray[np.generic], reference: NDArray[np.generic], k: int = 
     """
     if min(len(samples), len(reference)) <= k:
         raise ValueError(f"{len(samples)} samples and {len(reference)} reference points: each kind must be more than k = {k}")
-    between = squared_distances(reference, samples)
     real_radii, fake_radii = _squared_radii(reference, k), _squared_radii(samples, k)
-    in_real = between < real_radii[:, None]
+    precise, recalled, covered, inside = np.zeros(len(samples), bool), 0, 0, 0
+    for first in range(0, len(reference), BLOCK):
+        between = squared_distances(reference[first : first + BLOCK], samples)
+        in_real = between < real_radii[first : first + BLOCK, None]
+        precise |= in_real.any(axis=0)
+        recalled += np.count_nonzero((between < fake_radii).any(axis=1))
+        covered += np.count_nonzero(in_real.any(axis=1))
+        inside += np.count_nonzero(in_real)
     return {
-        "precision": float(in_real.any(axis=0).mean()),
-        "recall": float((between < fake_radii).any(axis=1).mean()),
-        "density": float(np.count_nonzero(in_real) / (k * len(samples))),
-        "coverage": float(in_real.any(axis=1).mean()),
+        "precision": float(precise.mean()),
+        "recall": recalled / len(reference),
+        "density": inside / (k * len(samples)),
+        "coverage": covered / len(reference),
     }
 
 
 def _squared_radii(points: NDArray[np.generic], k: int) -> Floats:
     """The squared distance [N] to each point's k-th nearest other one (the nearest of all is the point itself)."""
-    nearest: Floats = np.partition(squared_distances(points, points), k, axis=1)[:, k]
+    nearest = np.empty(len(points))
+    for first in range(0, len(points), BLOCK):
+        distances = squared_distances(points[first : first + BLOCK], points)
+        distances.partition(k, axis=1)
+        nearest[first : first + BLOCK] = distances[:, k]
     return nearest
 
 
