@@ -60,7 +60,7 @@ def in_turn(sides: dict[str, Callable[[], object]], repetitions: int, at_most: f
     """Seconds of every side, given in turn: once unmeasured where that is short, then `repetitions` times or until so many
     seconds are over, but once at least."""
     began, seconds = time.perf_counter(), dict[str, list[float]]((name, []) for name in sides)
-    for turn in range(repetitions + 1):
+    for _ in range(repetitions + 1):
         for name, side in sides.items():
             start = time.perf_counter()
             side()

@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import psutil
-
 from comparison import Table, arguments
 from orchestration import copy, shorten, timed
 

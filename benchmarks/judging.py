@@ -2,8 +2,8 @@
 
     python benchmarks/judging.py [--dimensions 2048]
 
-A side that is not installed is skipped (pip install clean-fid==0.1.35 prdc==0.2 "torch-fidelity>=0.4,<0.5"). Features are made up. Extraction
-is `python benchmarks/inception_parity.py`, which needs weights. Kernel distances are compared at equal
+A side that is not installed is skipped (pip install clean-fid==0.1.35 prdc==0.2 "torch-fidelity>=0.4,<0.5"). Features are made up.
+Extraction is `python benchmarks/inception_parity.py`, which needs weights. Kernel distances are compared at equal
 subset counts and sizes: their subsets are random, so that values agree as far as subsets do.
 """
 
@@ -16,8 +16,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
-
 from comparison import HOME, Table, arguments, in_turn
+
 from pipeline.distance.frechet import frechet, moments
 from pipeline.metrics.kid import SUBSET, SUBSETS, kid
 from pipeline.metrics.prdc import NEIGHBOURS, prdc
@@ -104,8 +104,13 @@ def of_neighbours(table: Table) -> None:
     if not find_spec("prdc"):
         table.skip(f"{what}, prdc", "not installed")
         return
-    ours, other = neighbours("ours"), neighbours("prdc")
-    seconds = in_turn({"ours": lambda: neighbours("ours"), "prdc": lambda: neighbours("prdc")}, 3, 40)
+    found = dict[str, dict[str, float]]()
+
+    def kept(side: str) -> None:
+        found[side] = neighbours(side)
+
+    seconds = in_turn({"ours": lambda: kept("ours"), "prdc": lambda: kept("prdc")}, 3, 30)
+    ours, other = found["ours"], found["prdc"]
     table.compare(f"{what}, prdc", seconds, 2, apart=max(abs(ours[name] - other[name]) for name in ours))
     gib = memory("ours")
     table.say(f"{what}: memory", f"{gib:.2f} GiB", f"prdc {memory('prdc'):.2f} GiB", gib)

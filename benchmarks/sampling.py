@@ -2,14 +2,14 @@
 
     python benchmarks/sampling.py [--preset gaussian digits]
 
-The plain loop is EDM's Algorithm 1 as published code has it, the state in float64. SIMS evaluates two networks (naively 2.0 times)
-and must give the bits of the two evaluated apart. Distances: Frechet's, of points or raw pixels, on a model that
+The plain loop is EDM's Algorithm 1 as published code has it, the state in float64. SIMS evaluates two networks (naively 2.0
+times) and must give the bits of the two evaluated apart. Distances: Frechet's, of points or raw pixels, on a model that
 is trained here first.
 """
 
 import torch
-
 from comparison import HOME, Table, arguments, in_turn
+
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.examples import Held
 from models.diffusion.guidance import sims

@@ -15,9 +15,9 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
+from comparison import HOME, Table, arguments, in_turn, wait
 from torch.utils.flop_counter import FlopCounterMode
 
-from comparison import HOME, Table, arguments, in_turn, wait
 from models.diffusion.arithmetic import EXACT
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoiser

@@ -17,7 +17,7 @@ NEIGHBOURS = 5
 AT_MOST = 1000
 """Distances of all pairs grow with the square of the count, so that the first samples only are looked at."""
 BLOCK = 1024
-"""Distances of so many points at a time, so that memory does not; not below AT_MOST, where the bytes of results are as they were."""
+"""The distances of so many points are held at a time. Not below AT_MOST: another block is another rounding."""
 
 
 def prdc(samples: NDArray[np.generic], reference: NDArray[np.generic], k: int = NEIGHBOURS) -> dict[str, float]:
