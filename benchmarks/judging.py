@@ -2,7 +2,8 @@
 
     python benchmarks/judging.py [--dimensions 2048]
 
-A side that is not installed is skipped (pip install clean-fid==0.1.35 prdc==0.2 "torch-fidelity>=0.4,<0.5"). Features are made up.
+A side that is not installed is skipped: pip install clean-fid==0.1.35 prdc==0.2 "torch-fidelity>=0.4,<0.5"
+has all. Features are made up.
 Extraction is `python benchmarks/inception_parity.py`, which needs weights. Kernel distances are compared at equal
 subset counts and sizes: their subsets are random, so that values agree as far as subsets do.
 """
@@ -92,7 +93,7 @@ def memory(side: str) -> float:
     """GiB at most of a process that does it, over one that only has the data."""
     peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
     code = f"import judging, resource; before = {peak}; judging.neighbours({side!r}); print(({peak} - before) / 2**20)"
-    paths = os.pathsep.join([sys.path[0], str(HOME)])
+    paths = os.pathsep.join([str(HOME / "benchmarks"), str(HOME)])
     found = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths}
     )

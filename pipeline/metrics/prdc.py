@@ -37,9 +37,9 @@ def prdc(samples: NDArray[np.generic], reference: NDArray[np.generic], k: int = 
         between = squared_distances(reference[first : first + BLOCK], samples)
         in_real = between < real_radii[first : first + BLOCK, None]
         precise |= in_real.any(axis=0)
-        recalled += np.count_nonzero((between < fake_radii).any(axis=1))
-        covered += np.count_nonzero(in_real.any(axis=1))
-        inside += np.count_nonzero(in_real)
+        recalled += int(np.count_nonzero((between < fake_radii).any(axis=1)))
+        covered += int(np.count_nonzero(in_real.any(axis=1)))
+        inside += int(np.count_nonzero(in_real))
     return {
         "precision": float(precise.mean()),
         "recall": recalled / len(reference),
