@@ -20,7 +20,6 @@ from flows.server.server import in_use
 from flows.watching.announcements import Announcement, Announcements
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, RunFailed
-from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.machine import workers
 from pipeline.experiment.params import Params
 from pipeline.storage.layout import Layout
@@ -48,8 +47,8 @@ def at_once(params: Params, count: int) -> int:
 def cost(params: Params, chain: Chain, generations: int) -> int:
     """Training steps of a chain: what makes one longer than another."""
     arm = params.arms[chain.arm]
-    steps = params.train.steps + (params.auxiliary.steps if STRATEGIES[arm.strategy].auxiliary else 0)
-    return (steps + (arm.guide.steps if arm.guide else 0)) * generations
+    steps = params.train.steps + (params.auxiliary.steps if arm.fine_tunes else 0)
+    return (steps + ((arm.guide.steps or 0) if arm.guide else 0)) * generations
 
 
 def run_chains(

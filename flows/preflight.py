@@ -2,7 +2,7 @@
 where it need not: a run starts its Prefect server first."""
 
 from pipeline.experiment.params import Params
-from pipeline.generation.start import check_checkpoint
+from pipeline.generation.start import check_checkpoints
 from pipeline.records.remote import Remote
 from pipeline.records.repository import Versions
 
@@ -14,7 +14,7 @@ def check_surroundings(params: Params) -> None:
 
         device_of(params)
     params.evaluation.extractor.check_files()
-    check_checkpoint(params)
+    check_checkpoints(params)
     if params.remote is not None:
         Remote(Versions(params), params)
     if params.engine.kind == "ray":

@@ -64,10 +64,12 @@ def predicted(params: Params, arm: str) -> Floats | None:
     """The Fréchet distance of every generation of an arm on a Gaussian, as an exact fit of D_t would give it: [generations].
 
     Every loop is a mixture of Gaussians with known shares, of which a fit learns mean and covariance. None where there is no
-    prediction: other data, an arm with a hook or another start, guidance auto, loops and strategies that it does not know.
+    prediction: other data, an arm with a hook or another start, guidance auto or in an interval, a guide of its own, loops and
+    strategies that it does not know.
     """
     section = params.arms[arm]
-    unpredictable = section.hook or section.init not in (None, "scratch") or section.guidance == "auto" or params.base
+    other = section.hook, section.interval, section.guide, params.base
+    unpredictable = any(other) or section.init not in (None, "scratch") or section.guidance == "auto"
     known = section.loop in KNOWN_LOOPS and section.strategy in ("standard", "sims")
     if not params.data.has_truth or not known or unpredictable:
         return None

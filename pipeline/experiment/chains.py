@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.kinds import LOOPS, STRATEGIES
+from pipeline.experiment.kinds import LOOPS
 from pipeline.experiment.params import Params
 
 READ = ("data", "n_synthetic", "network", "noise", "sampler", "evaluation.n", "engine.threads")
@@ -16,7 +16,7 @@ READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection", "evaluation.se
 """And those that a guidance is chosen by."""
 READ_TO_JUDGE = ("data", "evaluation", "engine.threads")
 """The params that samples are judged by."""
-OWN = ("guidance", "candidates", "guide", "hook", "zeta", "init", "memory", "synthetic_share", "n_synthetic")
+OWN = ("guidance", "candidates", "interval", "guide", "hook", "zeta", "init", "memory", "synthetic_share", "n_synthetic")
 """The keys of an arm that decide its numbers, beside loop and strategy, where they are given."""
 
 
@@ -70,7 +70,7 @@ def decisive(params: Params, chain: Chain) -> dict[str, Any]:
         f"arms.{chain.arm}.loop",
         f"arms.{chain.arm}.strategy",
     ]
-    if STRATEGIES[arm.strategy].auxiliary:
+    if arm.fine_tunes:
         keys += budget(params, "auxiliary")
     if arm.guidance == "auto":
         keys += given(params, READ_TO_CHOOSE)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, create_model, model_validator
 
 from models.diffusion.settings import SamplerSettings
+from pipeline.experiment.arms import Arm, Samples
 from pipeline.experiment.budgets import Auxiliary, Training
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import Extension, extend
@@ -34,7 +35,6 @@ from pipeline.experiment.mapping import read_mapping
 from pipeline.experiment.messages import said, short
 from pipeline.experiment.patterns import DEVICE
 from pipeline.experiment.sections import (
-    Arm,
     Base,
     DataSettings,
     Engine,
@@ -43,7 +43,6 @@ from pipeline.experiment.sections import (
     Labels,
     Name,
     Noise,
-    Samples,
     Seed,
     by_name,
     kind_of,
@@ -155,12 +154,14 @@ class Params(Section):
                 f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
                 f" more than n_synthetic, {given}"
             )
-        for key, size in (arm.guide.sizes if arm.guide and isinstance(self.network, Section) else {}).items():
+        if arm.guide is None or not isinstance(self.network, Section):
+            return
+        for key, size in arm.guide.sizes.items():
             most = getattr(self.network, key, None)
             if most is None:
                 kind = kind_of(self.network)
                 raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.kind {kind} has no {key}")
-            if size > most:
+            if size > most and arm.guide.steps:
                 raise ValueError(f"arms.{name}.guide.{key}: {size} is not allowed: network.{key} is {most}")
 
     @property

@@ -6,13 +6,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, SerializeAsAny, Val
 
 from models.diffusion.noise import LARGEST, RARELY, fitting
 from pipeline.experiment.kinds import (
-    HOOKS,
-    LOOPS,
     METRICS,
     MOST,
-    STRATEGIES,
     Count,
-    Factor,
     Plenty,
     Positive,
     Scale,
@@ -140,91 +136,6 @@ class Evaluation(Section):
         return self
 
 
-class SampleRule(Section):
-    """How many samples generation t hands on: `start`, or `times_real` n_real, times factor^(t - 1), but `at_most` so many."""
-
-    start: Count | None = None
-    times_real: Positive | None = None
-    factor: Positive = 1.0
-    at_most: Count | None = None
-
-    @model_validator(mode="after")
-    def _has_one_start(self) -> "SampleRule":
-        if (self.start is None) == (self.times_real is None):
-            raise ValueError("n_synthetic needs one of start and times_real: a number, or a share of n_real")
-        return self
-
-
-Samples = Plenty | SampleRule
-Guidance = Annotated[float, Field(ge=0, le=100)]
-
-
-class Guide(Section):
-    """Autoguidance's guide: trained on the same data for fewer steps, and smaller where a size of its network is given."""
-
-    steps: Count
-    width: Annotated[int, Field(ge=1, le=8192)] | None = None
-    depth: Annotated[int, Field(ge=1, le=64)] | None = None
-    channels: Annotated[int, Field(ge=1, le=8192)] | None = None
-    blocks: Annotated[int, Field(ge=1, le=64)] | None = None
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The sizes of its network that are its own."""
-        return self.model_dump(exclude={"steps"}, exclude_none=True)
-
-
-class HookCall(Section):
-    """A function on every generation's samples before they are judged and handed on: its name, and what it is told."""
-
-    name: str
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
-
-    @model_validator(mode="after")
-    def _is_registered(self) -> "HookCall":
-        check_known("hook.name", self.name, HOOKS)
-        return self
-
-
-class Arm(Section):
-    """A loop with a strategy, and what is special about it; what is not given is as everywhere in params.yaml."""
-
-    loop: str
-    strategy: str
-    guidance: Literal["auto"] | Guidance | None = None
-    candidates: Annotated[list[Guidance], Field(min_length=2)] | None = None
-    guide: Guide | None = None
-    hook: HookCall | None = None
-    zeta: Factor | None = None
-    init: Literal["scratch", "previous", "checkpoint"] | None = None
-    memory: Count | None = None
-    synthetic_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    n_synthetic: Samples | None = None
-    generations: Generations | None = None
-    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _is_registered(self) -> "Arm":
-        check_known("loop", self.loop, LOOPS)
-        check_known("strategy", self.strategy, STRATEGIES)
-        loop, strategy = LOOPS[self.loop], STRATEGIES[self.strategy]
-        for key, used, by in (
-            ("guidance", strategy.guidance, f"strategy {self.strategy!r}"),
-            ("guide", strategy.guide, f"strategy {self.strategy!r}"),
-            ("synthetic_share", loop.share, f"loop {self.loop!r}"),
-        ):
-            if used and getattr(self, key) is None:
-                raise ValueError(f"{key} is missing: {by} needs it")
-            if not used and getattr(self, key) is not None:
-                raise ValueError(f"{key} {_plain(getattr(self, key))} is not allowed: {by} has none")
-        if self.candidates is not None and self.guidance != "auto":
-            raise ValueError(f"candidates {self.candidates} is not allowed: they are for guidance auto")
-        if self.memory is not None and loop.memory is None:
-            raise ValueError(f"memory {self.memory} is not allowed: loop {self.loop!r} remembers all generations")
-        return self
-
-
 class Engine(Section):
     """Where chains are run (processes of this machine, or Ray), how many at once, threads for each, and how networks compute.
 
@@ -256,7 +167,3 @@ class Engine(Section):
 def kind_of(section: Section) -> str:
     """The kind that a section of settings is of."""
     return str(getattr(section, "kind"))  # noqa: B009 (the registry adds it)
-
-
-def _plain(value: object) -> object:
-    return value.model_dump(exclude_none=True) if isinstance(value, Section) else value

@@ -71,6 +71,18 @@ def budget(training: Training, params: Params) -> Budget:
     )
 
 
+def noise_levels(params: Params, shape: tuple[int, ...]) -> list[float]:
+    """The noise level of every evaluation of the denoiser, as the sampler asks for them."""
+    settings, asked, latent = params.sampler, list[float](), torch.zeros(1, *shape)
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        asked.append(float(sigma.max()))
+        return x
+
+    SAMPLERS[kind_of(settings)](denoise, latent, settings, *[lambda step: latent][: settings.draws_noise])
+    return asked
+
+
 def draw(
     denoise: Denoise,
     params: Params,

@@ -16,23 +16,24 @@ import models
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.examples import CHUNK_STEPS
-from models.diffusion.guidance import scaled
+from models.diffusion.guidance import scaled, within
 from models.diffusion.training import Watch, train
 from pipeline.data import stored
 from pipeline.data.arrays import read_samples, write_stream
 from pipeline.data.samples import Array, Labelled, Labels, Pool, encode, joined
+from pipeline.experiment.arms import Arm
 from pipeline.experiment.budgets import Training
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Arm
 from pipeline.experiment.seeds import derive
 from pipeline.generation import compute, snapshots
 from pipeline.generation.checkpoints import FileCheckpoint, location
 from pipeline.generation.classes import Mix, mix, n_classes
 from pipeline.generation.examples import digest, examples
+from pipeline.generation.start import guide_params
 from pipeline.generation.strategies import Strategy
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import LOSSES, Layout
@@ -95,15 +96,23 @@ class Job:
     @property
     def n_drawn(self) -> int:
         """How many samples of the base are drawn beside the output: S, that a second model learns from, or is judged beside."""
-        auxiliary = self.params.auxiliary.n if self.strategy.auxiliary else 0
+        auxiliary = self.params.auxiliary.n if self.arm.fine_tunes else 0
         return max(auxiliary, self.params.evaluation.n) if self.strategy.second else 0
 
-    @property
-    def guide_params(self) -> Params:
-        """The params with autoguidance's guide for a network: smaller, where the arm says so."""
-        guide = self.arm.guide
-        sizes = guide.sizes if guide else {}
-        return self.params.model_copy(update={"network": self.params.network.model_copy(update=sizes)})
+    @cached_property
+    def second_params(self) -> Params:
+        """The params with the second model's network: the arm's guide may have another than the base."""
+        return guide_params(self.params, self.chain.arm)
+
+    def evaluations(self, w: float) -> int:
+        """How often networks are evaluated for a sample that is guided by w."""
+        each, more = self.params.sampler.evaluations, self.strategy.networks - 1
+        if not w or not more:
+            return each
+        if self.arm.interval is None:
+            return each * (1 + more)
+        levels = compute.noise_levels(self.params, self.shape)
+        return each + more * int(within(torch.tensor(levels), self.arm.interval).sum())
 
     def seed(self, purpose: str, *indices: int) -> int:
         """The seed of a random stream of this generation."""

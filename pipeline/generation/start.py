@@ -1,4 +1,4 @@
-"""What a base model starts from other than chance: a checkpoint, that of another's training or of ours, as it is."""
+"""What a model starts from other than chance: a checkpoint, that of another's training or of ours, as it is."""
 
 import json
 import math
@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.experiment.errors import BadInput
+from pydantic import ValidationError
+
+from pipeline.experiment.errors import BadInput, in_a_line
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.storage.tensors import Header, SafetensorError, read_header
@@ -14,73 +16,109 @@ from pipeline.storage.tensors import Header, SafetensorError, read_header
 if TYPE_CHECKING:
     from models.diffusion.denoiser import Denoiser
 
-KEY = "base.checkpoint"
+BASE_KEY = "base.checkpoint"
 IMPORT = "self-consuming import-checkpoint makes one of EDM's and EDM2's files"
 ONLY_IN_TRAINING = {"dropout", "label_dropout"}
 """Settings of networks that change no weights' meaning: params.yaml may have its own."""
 
 
-def check_checkpoint(params: Params) -> Header | None:
-    """What the checkpoint says of itself; None where there is none. Raises BadInput for one that is not there, or another's.
+def guide_key(arm: str) -> str:
+    """Where params.yaml names the checkpoint that is an arm's second model."""
+    return f"arms.{arm}.guide.checkpoint"
 
-    The shapes of its weights are for `take_checkpoint`, which knows the data.
+
+def check_checkpoints(params: Params) -> None:
+    """Look at what the checkpoints say of themselves. Raises BadInput for one that is not there, or another's.
+
+    The shapes of their weights are for `take_checkpoint`, which knows the data.
     """
-    if params.base is None:
-        return None
-    path = Path(params.base.checkpoint)
-    if not path.is_file():
-        raise BadInput(f"{KEY}: there is no file {str(path)!r}; {IMPORT}")
-    try:
-        header = read_header(path)
-    except (SafetensorError, ValueError):
-        raise BadInput(f"{KEY}: {path} is no safetensors file; {IMPORT}") from None
-    told: dict[str, Any] = {key: _read(header, key, path) for key in ("network", "noise") if key in header.metadata}
-    ours = {"kind": kind_of(params.network)} | params.network.model_dump(mode="json", exclude_none=True)
-    for key, value in _section(told, "network", path).items():
-        if key not in ONLY_IN_TRAINING and ours.get(key) != value:
-            _refuse(f"network.{key}", ours.get(key), path, value)
-    sigma_data = _section(told, "noise", path).get("sigma_data")
-    if sigma_data is not None and params.noise.sigma_data not in ("auto", sigma_data):
-        _refuse("noise.sigma_data", params.noise.sigma_data, path, sigma_data)
-    return header
+    if params.base is not None:
+        _check(params, BASE_KEY, Path(params.base.checkpoint))
+    for name, arm in params.arms.items():
+        if arm.guide and arm.guide.checkpoint:
+            _check(guide_params(params, name), guide_key(name), Path(arm.guide.checkpoint))
 
 
-def take_checkpoint(params: Params, fresh: "Denoiser", shape: tuple[int, ...], classes: int, target: Path) -> None:
+def guide_params(params: Params, arm: str) -> Params:
+    """The params with the network of an arm's second model. Raises BadInput for a checkpoint of another kind.
+
+    It is the base's, but for the sizes that the arm gives; a checkpoint with metadata says itself what it is.
+    """
+    guide = params.arms[arm].guide
+    if guide is None:
+        return params
+    network, key = params.network, guide_key(arm)
+    if guide.checkpoint:
+        path = Path(guide.checkpoint)
+        said = _section({"network": _read(_header(key, path), key, "network", path)}, key, "network", path)
+        if said and said.get("kind") != kind_of(network):
+            _refuse("network.kind", kind_of(network), key, path, said.get("kind"))
+        try:
+            network = type(network).model_validate(network.model_dump(mode="json", exclude_none=True) | said)
+        except ValidationError as error:
+            raise BadInput(f"{key}: {path} has metadata network that are no network's: {in_a_line(error)}") from None
+    return params.model_copy(update={"network": network.model_copy(update=guide.sizes)})
+
+
+def take_checkpoint(
+    params: Params, key: str, file: str, fresh: "Denoiser", shape: tuple[int, ...], classes: int, target: Path
+) -> None:
     """Copy the checkpoint, where it fits the network `fresh` of the data, to a file. Raises BadInput."""
     from pipeline.storage.weights import difference
 
-    header = check_checkpoint(params)
-    assert header is not None
-    assert params.base is not None
-    path = Path(params.base.checkpoint)
-    said = {key: _read(header, key, path) for key in ("shape", "classes") if key in header.metadata}
+    path = Path(file)
+    header = _check(params, key, path)
+    said = {name: _read(header, key, name, path) for name in ("shape", "classes") if name in header.metadata}
     if said.get("shape", list(shape)) != list(shape):
-        raise BadInput(f"{KEY}: {path} is for samples {said['shape']}, and data.kind {kind_of(params.data)} has {list(shape)}")
+        raise BadInput(f"{key}: {path} is for samples {said['shape']}, and data.kind {kind_of(params.data)} has {list(shape)}")
     if said.get("classes", classes) != classes:
         told = "is told of none" if not said["classes"] else f"is told of {said['classes']}"
-        raise BadInput(f"{KEY}: {path} {told}, and by labels {params.labels!r} models are told of {classes} classes")
-    sigma_data = _section({"noise": _read(header, "noise", path)}, "noise", path).get("sigma_data", fresh.sigma_data)
+        raise BadInput(f"{key}: {path} {told}, and by labels {params.labels!r} models are told of {classes} classes")
+    noise = _section({"noise": _read(header, key, "noise", path)}, key, "noise", path)
+    sigma_data = noise.get("sigma_data", fresh.sigma_data)
     if not math.isclose(sigma_data, fresh.sigma_data, rel_tol=1e-6):
-        _refuse("noise.sigma_data", fresh.sigma_data, path, sigma_data)
+        _refuse("noise.sigma_data", fresh.sigma_data, key, path, sigma_data)
     if wrong := difference(fresh.state_dict(), header.entries):
-        raise BadInput(f"{KEY}: {path} does not fit network.kind {kind_of(params.network)}: {wrong}")
+        raise BadInput(f"{key}: {path} does not fit network.kind {kind_of(params.network)}: {wrong}")
     shutil.copyfile(path, target)
 
 
-def _refuse(key: str, value: Any, path: Path, other: Any) -> None:
-    raise BadInput(f"{key}: {value!r} is not allowed: {KEY} {path} has {other!r}")
+def _check(params: Params, key: str, path: Path) -> Header:
+    header = _header(key, path)
+    told: dict[str, Any] = {name: _read(header, key, name, path) for name in ("network", "noise") if name in header.metadata}
+    ours = {"kind": kind_of(params.network)} | params.network.model_dump(mode="json", exclude_none=True)
+    for name, value in _section(told, key, "network", path).items():
+        if name not in ONLY_IN_TRAINING and ours.get(name) != value:
+            _refuse(f"network.{name}", ours.get(name), key, path, value)
+    sigma_data = _section(told, key, "noise", path).get("sigma_data")
+    if sigma_data is not None and params.noise.sigma_data not in ("auto", sigma_data):
+        _refuse("noise.sigma_data", params.noise.sigma_data, key, path, sigma_data)
+    return header
 
 
-def _read(header: Header, key: str, path: Path) -> Any:
+def _header(key: str, path: Path) -> Header:
+    if not path.is_file():
+        raise BadInput(f"{key}: there is no file {str(path)!r}; {IMPORT}")
+    try:
+        return read_header(path)
+    except (SafetensorError, ValueError):
+        raise BadInput(f"{key}: {path} is no safetensors file; {IMPORT}") from None
+
+
+def _refuse(name: str, value: Any, key: str, path: Path, other: Any) -> None:
+    raise BadInput(f"{name}: {value!r} is not allowed: {key} {path} has {other!r}")
+
+
+def _read(header: Header, key: str, name: str, path: Path) -> Any:
     """One of the checkpoint's metadata; an empty section where there is none."""
     try:
-        return json.loads(header.metadata.get(key, "{}"))
+        return json.loads(header.metadata.get(name, "{}"))
     except (ValueError, RecursionError):
-        raise BadInput(f"{KEY}: {path} has metadata {key} that are no JSON; {IMPORT}") from None
+        raise BadInput(f"{key}: {path} has metadata {name} that are no JSON; {IMPORT}") from None
 
 
-def _section(told: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
-    found = told.get(key, {})
+def _section(told: dict[str, Any], key: str, name: str, path: Path) -> dict[str, Any]:
+    found = told.get(name, {})
     if not isinstance(found, dict):
-        raise BadInput(f"{KEY}: {path} has metadata {key} that are no section; {IMPORT}")
+        raise BadInput(f"{key}: {path} has metadata {name} that are no section; {IMPORT}")
     return found

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from pipeline.generation.choosing import CANDIDATES, choose
 from pipeline.generation.hooks import Context
 from pipeline.generation.job import Job, draw, fit_model, fresh_model, load_model, load_model_at, write_drawn
 from pipeline.generation.loops import Sources
-from pipeline.generation.start import take_checkpoint
+from pipeline.generation.start import BASE_KEY, guide_key, take_checkpoint
 from pipeline.storage.files import read_json, write_bytes, write_json
 from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, SYNTHETIC
 
@@ -42,7 +42,7 @@ def train_base(params: Params, seed: int, work: Path) -> None:
         _warn(noise.warning(params))
         _train_from_scratch(job, joined([job.real]))
     else:
-        take_checkpoint(params, fresh_model(job, "init"), job.shape, job.classes, work / BASE)
+        take_checkpoint(params, BASE_KEY, params.base.checkpoint, fresh_model(job, "init"), job.shape, job.classes, work / BASE)
         write_json(work / LOSSES, {})
     write_json(work / ENVIRONMENT, environment(params))
 
@@ -95,7 +95,10 @@ def sample(job: Job) -> None:
 
 @STEPS.register("fine-tune")
 def fine_tune(job: Job) -> None:
-    """Fine-tune the auxiliary: the base, on its own samples S alone."""
+    """Fine-tune the auxiliary: the base, on its own samples S alone; or take the checkpoint that the arm has in its place."""
+    if not job.arm.fine_tunes:
+        _take_guide(job)
+        return
     drawn = read_samples(job.work / DRAWN)[: job.params.auxiliary.n]
     auxiliary = fit_model(job, load_model(job, BASE), drawn, job.params.auxiliary, "fine-tune", AUXILIARY)
     compute.save_denoiser(job.work / AUXILIARY, auxiliary)
@@ -103,9 +106,12 @@ def fine_tune(job: Job) -> None:
 
 @STEPS.register("train guide")
 def train_guide(job: Job) -> None:
-    """Train autoguidance's guide from scratch on D_t: for fewer steps, and smaller where the arm says so."""
+    """Train autoguidance's guide on D_t from scratch, for fewer steps, smaller where the arm says so; or take a checkpoint."""
     assert job.arm.guide is not None
-    untrained = fresh_model(job, "guide-init", job.guide_params)
+    if job.arm.guide.checkpoint:
+        _take_guide(job)
+        return
+    untrained = fresh_model(job, "guide-init", job.second_params)
     budget = job.params.train.model_copy(update={"steps": job.arm.guide.steps})
     compute.save_denoiser(job.work / AUXILIARY, fit_model(job, untrained, training_set(job), budget, "train-guide"))
 
@@ -113,12 +119,12 @@ def train_guide(job: Job) -> None:
 @STEPS.register("guided sample")
 def guided_sample(job: Job) -> None:
     """Sample with negative guidance, (1 + w) D_r - w D_s: the output of SIMS and of autoguidance."""
-    _combined_sample(job, sims)
+    _combined_sample(job, partial(sims, interval=job.arm.interval))
 
 
 @STEPS.register("merged sample")
 def merged_sample(job: Job) -> None:
-    """Sample the network with weights (1 + w) theta_r - w theta_s: Neon's output."""
+    """Sample the network with weights theta_r - w (theta_s - theta_r): Neon's output."""
     _combined_sample(job, merged)
 
 
@@ -137,22 +143,20 @@ def _warn(said: str | None) -> None:
 
 
 def _facts(job: Job) -> dict[str, Any]:
-    params, strategy = job.params, job.strategy
+    params = job.params
     chosen = read_json(job.work / CHOICE) if (job.work / CHOICE).exists() else {}
-    networks = strategy.networks if chosen.get("guidance", 1) else 1
     budgets = [0 if params.base and job.generation == 1 else params.train.steps * params.train.batch]
-    if strategy.auxiliary:
+    if job.arm.fine_tunes:
         budgets.append(params.auxiliary.steps * params.auxiliary.batch)
-    if job.arm.guide:
+    if job.arm.guide and job.arm.guide.steps:
         budgets.append(job.arm.guide.steps * params.train.batch)
-    made = {"generation": job.generation, "nfe": networks * params.sampler.evaluations, "images_seen": sum(budgets)}
+    made = {"generation": job.generation, "nfe": job.evaluations(chosen.get("guidance", 1)), "images_seen": sum(budgets)}
     return made | chosen | environment(params)
 
 
 def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], Denoise]) -> None:
     """Sample what base and second model give together at the arm's guidance, or at the one that selection prefers."""
-    second = job.guide_params if job.strategy.guide else job.params
-    base, other = load_model(job, BASE), load_model(job, AUXILIARY, second)
+    base, other = load_model(job, BASE), load_model(job, AUXILIARY, job.second_params)
     if job.arm.guidance == "auto":
 
         def draw_with(w: float, n: int) -> Labelled:
@@ -164,6 +168,14 @@ def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], De
         choice = {"guidance": job.arm.guidance}
     write_json(job.work / CHOICE, choice)
     _write_output(job, combine(base, other, choice["guidance"]))
+
+
+def _take_guide(job: Job) -> None:
+    assert job.arm.guide is not None
+    assert job.arm.guide.checkpoint is not None
+    key, params = guide_key(job.chain.arm), job.second_params
+    untrained = fresh_model(job, "guide-init", params)
+    take_checkpoint(params, key, job.arm.guide.checkpoint, untrained, job.shape, job.classes, job.work / AUXILIARY)
 
 
 def _train_from_scratch(job: Job, data: Pool) -> None:

@@ -28,6 +28,11 @@ class Strategy:
     networks: int = 1
 
     @property
+    def guided(self) -> bool:
+        """Whether the second model is evaluated beside the base at sampling."""
+        return "guided sample" in self.steps
+
+    @property
     def second(self) -> bool:
         """Whether there is a second model beside the base, whose own samples are then judged too."""
         return self.auxiliary or self.guide

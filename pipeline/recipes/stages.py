@@ -135,6 +135,8 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
     ]
     if arm.guidance == "auto":
         deps += ["pipeline/distance", str(stored.held_out(params, chain.seed)), *judged_by(params)]
+    if arm.guide and arm.guide.checkpoint:
+        deps.append(arm.guide.checkpoint)
     earlier = [layout.generation(chain, number) for number in remembered(params, chain, generation)]
     deps += [str(made / name) for made in earlier for name in samples_of(params, SYNTHETIC)]
     if generation == 1:
@@ -202,7 +204,7 @@ def _second(params: Params, chain: Chain) -> list[str]:
 def _averages(params: Params, chain: Chain, generation: int) -> list[str]:
     """The averages that are kept of the models which a generation trains."""
     base = averages_of(BASE, params.train) if generation > 1 else []
-    return base + (averages_of(AUXILIARY, params.auxiliary) if STRATEGIES[params.arms[chain.arm].strategy].auxiliary else [])
+    return base + (averages_of(AUXILIARY, params.auxiliary) if params.arms[chain.arm].fine_tunes else [])
 
 
 def _words(params: Params, chain: Chain, generation: int) -> str:

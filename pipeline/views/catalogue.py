@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from pipeline.experiment.arms import HookCall
 from pipeline.experiment.extensions import extension_of
 from pipeline.experiment.kinds import REGISTRIES, STUDIES, Registry, Section
-from pipeline.experiment.sections import HookCall
 
 WIDTH = 24
 

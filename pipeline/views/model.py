@@ -24,7 +24,10 @@ from pipeline.storage.layout import AUXILIARY, BASE, MADE
 
 Part = Literal["output", "base", "auxiliary"]
 """What the output was sampled by; the base model alone; the second model alone (SIMS's auxiliary, autoguidance's guide)."""
-COMBINED: dict[str, Callable[[Denoiser, Denoiser, float], Denoise]] = {"guided sample": sims, "merged sample": merged}
+COMBINED: dict[str, Callable[[Job, Denoiser, Denoiser, float], Denoise]] = {
+    "guided sample": lambda job, base, other, w: sims(base, other, w, job.arm.interval),
+    "merged sample": lambda job, base, other, w: merged(base, other, w),
+}
 """How the last step of a strategy combines its two models."""
 PLAIN = "sample"
 """The last step of a strategy that samples its base."""
@@ -100,13 +103,12 @@ class Model:
     def _read(self) -> Denoise:
         """The denoiser of the part, without zeta."""
         job = self._job
-        second = job.guide_params if job.strategy.guide else job.params
         if self.part == "base":
             return load_model(job, BASE)
         if self.part == "auxiliary":
             if not job.strategy.second:
                 raise BadInput(f"part: 'auxiliary' is not allowed: strategy {job.arm.strategy!r} has no second model")
-            return load_model(job, AUXILIARY, second)
+            return load_model(job, AUXILIARY, job.second_params)
         if self.part != "output":
             raise BadInput(f"part: {self.part!r} is not allowed: output, base or auxiliary")
         last = job.strategy.steps[-1]
@@ -115,7 +117,8 @@ class Model:
         if last not in COMBINED:
             raise BadInput(f"part: 'output' is not allowed: only step {last!r} knows how it samples; base is")
         self.guidance = float(read_json(job.work / MADE).get("guidance", job.arm.guidance))
-        return COMBINED[last](load_model(job, BASE), load_model(job, AUXILIARY, second), self.guidance)
+        base, other = load_model(job, BASE), load_model(job, AUXILIARY, job.second_params)
+        return COMBINED[last](job, base, other, self.guidance)
 
     def _told(self, labels: ArrayLike | Tensor | None, n: int) -> Tensor | None:
         """The labels one-hot [B, K]."""

@@ -17,7 +17,7 @@ from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params, load, parse
 from pipeline.generation.compute import fresh_denoiser
-from pipeline.generation.start import check_checkpoint
+from pipeline.generation.start import check_checkpoints
 from pipeline.making.shared import make_points, make_set, make_shared
 from pipeline.making.transactions import make_base, make_whole
 from pipeline.published.importing import import_checkpoint
@@ -180,8 +180,8 @@ def test_settings_that_an_imported_one_has_otherwise_are_named_before_anything_i
     raw = images().raw
     section = "noise" if key == "sigma_data" else "network"
     with pytest.raises(BadInput, match=said):
-        check_checkpoint(images(**{section: raw[section] | {key: value}}))
-    check_checkpoint(images(network=raw["network"] | {"dropout": 0.5}))  # which is for training to say
+        check_checkpoints(images(**{section: raw[section] | {key: value}}))
+    check_checkpoints(images(network=raw["network"] | {"dropout": 0.5}))  # which is for training to say
 
 
 def test_data_of_another_shape_classes_or_spread_are_refused(images: Make, points: Make) -> None:
@@ -204,7 +204,7 @@ def test_data_of_another_shape_classes_or_spread_are_refused(images: Make, point
 def test_strange_metadata_are_refused(points: Make, told: str) -> None:
     save_file(load_file(POINTS), "strange.safetensors", {"network": told, "noise": told})
     with pytest.raises(BadInput, match="has metadata network that are no"):
-        check_checkpoint(points(base={"checkpoint": "strange.safetensors"}))
+        check_checkpoints(points(base={"checkpoint": "strange.safetensors"}))
 
 
 def test_arms_that_start_from_it_need_one(points: Make) -> None:

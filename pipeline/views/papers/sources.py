@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.experiment.arms import Arm
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Arm, kind_of
+from pipeline.experiment.sections import kind_of
 
 ENTRIES = Path(__file__).with_name("sources.bib")
 MAD, SIMS = "alemohammad2024mad", "alemohammad2024sims"

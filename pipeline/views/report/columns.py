@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from pipeline.experiment.arms import Arm
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Arm, kind_of
+from pipeline.experiment.sections import kind_of
 
 FEATURES = "features (the extractor's)"
 MEANINGS = {

@@ -58,8 +58,7 @@ def evaluations(params: Params, chain: Chain, generation: int, nfe: int) -> int:
     """
     job, each = Job(params, chain, generation, Path()), params.sampler.evaluations
     tried = (job.arm.candidates or CANDIDATES) if job.arm.guidance == "auto" else []
-    networks = sum(job.strategy.networks if w else 1 for w in tried)
-    return job.n_candidates * nfe + job.n_drawn * each + SELECTION_SAMPLES * networks * each
+    return job.n_candidates * nfe + job.n_drawn * each + SELECTION_SAMPLES * sum(map(job.evaluations, tried))
 
 
 def _noted(of_arm: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:

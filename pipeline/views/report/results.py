@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.rows import flat, numbers
+from pipeline.experiment.arms import Arm
 from pipeline.experiment.chains import Chain, lengths
 from pipeline.experiment.kinds import LOOPS
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Arm, Section
+from pipeline.experiment.sections import Section
 from pipeline.judging.evaluation import COMPARED
 from pipeline.records.ledger import finished
 from pipeline.storage.files import read_json

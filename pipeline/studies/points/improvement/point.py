@@ -15,9 +15,10 @@ from models.diffusion.examples import CHUNK_STEPS
 from models.diffusion.guidance import merged, sims
 from models.diffusion.training import State, Watch, train
 from pipeline.data.samples import Labelled, joined
+from pipeline.experiment.arms import Guidance
 from pipeline.experiment.machine import device_of
 from pipeline.experiment.params import Params
-from pipeline.experiment.sections import Guidance, Section, Seed
+from pipeline.experiment.sections import Section, Seed
 from pipeline.generation import compute
 from pipeline.generation.examples import examples
 from pipeline.generation.job import draw, fresh_model, load_model

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from models.diffusion.guidance import sims
 from pipeline.data.samples import joined
-from pipeline.experiment.sections import Guidance, Section
+from pipeline.experiment.arms import Guidance
+from pipeline.experiment.sections import Section
 from pipeline.generation.job import draw, fit_model, fresh_model, load_model
 from pipeline.judging.evaluation import fid
 from pipeline.storage.layout import BASE
