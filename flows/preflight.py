@@ -13,6 +13,10 @@ def check_surroundings(params: Params) -> None:
         from pipeline.experiment.machine import device_of
 
         device_of(params)
+    if params.engine.processes > 1:
+        from pipeline.experiment.machine import check_processes
+
+        check_processes(params)
     params.evaluation.extractor.check_files()
     check_checkpoints(params)
     if params.remote is not None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.machine import threads
+from pipeline.experiment.machine import cores_of_chain
 from pipeline.experiment.params import Params
 
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_enable_metrics_collection": "0"}
@@ -33,7 +33,7 @@ def check_cluster(params: Params) -> None:
         _check_needs(params, [{"GPU": torch.cuda.device_count(), "CPU": os.cpu_count() or 1}])
     else:
         address = _answering(address)
-        if params.engine.gpus_per_chain or threads(params) > 1:
+        if params.engine.gpus_per_chain or cores_of_chain(params) > 1:
             with joined(params, {}):
                 pass
 
@@ -61,7 +61,10 @@ def joined(params: Params, variables: dict[str, str]) -> Iterator[None]:
 
 def _check_needs(params: Params, nodes: list[dict[str, float]]) -> None:
     """Raise BadInput where no node has enough for a chain."""
-    needs = ("gpus_per_chain", params.engine.gpus_per_chain or 0.0, "GPU"), ("threads", threads(params), "CPU")
+    needs = (
+        ("gpus_per_chain", params.engine.gpus_per_chain or 0.0, "GPU"),
+        ("threads", cores_of_chain(params), "CPU"),
+    )
     for key, wanted, resource in needs:
         most = max((node.get(resource, 0.0) for node in nodes), default=0.0)
         if wanted > most:

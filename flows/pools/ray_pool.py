@@ -10,7 +10,7 @@ from prefect.settings import get_current_settings
 from prefect.task_runners import TaskRunner
 
 from flows.pools.ray_cluster import joined
-from pipeline.experiment.machine import threads
+from pipeline.experiment.machine import cores_of_chain
 from pipeline.experiment.params import Params
 from pipeline.storage.loopback import NAMES
 
@@ -22,7 +22,11 @@ def ray_pool(root: Path, params: Params, size: int) -> Iterator[TaskRunner[Any]]
     from prefect_ray.context import remote_options
 
     with joined(params, _variables(root)):
-        options = {"num_cpus": threads(params), "num_gpus": params.engine.gpus_per_chain or 0.0, "max_retries": 0}
+        options = {
+            "num_cpus": cores_of_chain(params),
+            "num_gpus": params.engine.gpus_per_chain or 0.0,
+            "max_retries": 0,
+        }
         with RayTaskRunner() as runner, remote_options(**options):
             yield runner
 

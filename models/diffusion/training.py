@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from models.diffusion import world
 from models.diffusion.adam import Adam
 from models.diffusion.arithmetic import EXACT
 from models.diffusion.averages import Average
@@ -45,6 +46,7 @@ class Watch:
         curve: the mean loss of every CHUNK_STEPS steps is appended to it.
         progress: is told, as often, how many steps are done, and that mean.
         snapshots: averages that are kept for later, if any.
+        processes: how many processes have trained, one number whenever it was another than before.
     """
 
     checkpoint: Checkpoint | None = None
@@ -52,6 +54,7 @@ class Watch:
     curve: list[float] = field(default_factory=list)
     progress: Callable[[int, float], None] | None = None
     snapshots: Snapshots | None = None
+    processes: list[int] = field(default_factory=list)
 
 
 def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedOf, watch: Watch | None = None) -> Denoiser:
@@ -59,7 +62,8 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
 
     A training that was stopped goes on from its checkpoint, to the same bits. What the network draws at a step (dropout) is a
     function of its number and the seeds. Weights are normalised before each step where the network has `normalise_weights`, and
-    only those that train: no average. Raises NonFiniteLoss.
+    only those that train: no average. Several processes (`world`) train the same model, each on its part of every batch; the first
+    one keeps states. Raises NonFiniteLoss.
     """
     watch = watch or Watch()
     run = _Run(denoiser, examples.device, budget, watch.snapshots)
@@ -68,9 +72,12 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
     if state is not None:
         start = kept = run.restore(state)
         watch.curve += state["curve"].tolist()
+        watch.processes += state["processes"].tolist()
+    if watch.processes[-1:] != [world.size()]:
+        watch.processes.append(world.size())
     chunk = chunk_steps(examples.shape, budget.batch)
     for step, batch in enumerate(batches(examples, budget, denoiser.sigma_data, seed_of, start), start):
-        run.step(step, batch, seed_of("network", step))
+        run.step(step, batch, seed_of(f"network{world.rank() or ''}", step))
         if step % CHUNK_STEPS == CHUNK_STEPS - 1 or step == budget.steps - 1:
             watch.curve.append(run.mean_loss(step))
             if watch.progress:
@@ -78,7 +85,9 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
         due = (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= watch.images
         if watch.checkpoint and (due or step + 1 == budget.steps):
             kept = step + 1
-            watch.checkpoint.keep(run.state(kept) | {"curve": torch.tensor(watch.curve)})
+            said = {"curve": torch.tensor(watch.curve), "processes": torch.tensor(watch.processes)}
+            if world.rank() == 0:
+                watch.checkpoint.keep(run.state(kept) | said)
     return run.result()
 
 
@@ -105,15 +114,20 @@ class _Run:
             self.normalise()
         self.optimizer.zero_grad()
         whole = len(batch.x)
-        parts = batch.split(self.budget.microbatch) if self.budget.microbatch else [batch]
+        mine = batch.split(whole // world.size())[world.rank()]
+        parts = mine.split(self.budget.microbatch) if self.budget.microbatch else [mine]
         losses = [self._backward(part, whole) for part in parts]
+        for weights in self.weights:
+            assert weights.grad is not None
+            world.add_up(weights.grad)
         self.scaler.step(self.optimizer)  # type: ignore[arg-type]  # which has all that it asks for
         self.scaler.update()
         for average in (self.average, *self.profiles):
             average.update(self.weights, number)
         if self.snapshots and self.snapshots.are_due(number, whole, self.budget.steps):
             self._keep(self.snapshots, (number + 1) * whole)
-        self.losses[number % CHUNK_STEPS] = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        self.losses[number % CHUNK_STEPS] = world.add_up(total)
 
     def _backward(self, part: Batch, whole: int) -> Tensor:
         """Add the gradients of a part of the batch; gives its share of the batch's mean loss."""

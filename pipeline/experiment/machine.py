@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -45,40 +46,61 @@ def judging_device(params: Params) -> "torch.device":
     return torch.device("cuda") if params.device == "auto" and _cuda_devices() else device_of(params)
 
 
-def environment(params: Params) -> dict[str, str]:
-    """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words."""
+def environment(params: Params, changed: Sequence[int] = ()) -> dict[str, str]:
+    """What changes bits beyond params.yaml: kind of device, precision, torch and number of processes, in words.
+
+    `changed`: the numbers of processes, one after the other, where there was not one alone.
+    """
     kind = device_of(params).type if params.device != "cpu" and _cuda_devices() else "cpu"
     precision = WORDS[params.engine.precision] + (", compiled" if params.engine.compile else "")
-    return {"environment": f"{kind}, {precision}, torch {version('torch').partition('+')[0]}, 1 process"}
+    count = params.engine.processes
+    processes = f"{' then '.join(map(str, changed or [count]))} process{'es' if changed or count > 1 else ''}"
+    return {"environment": f"{kind}, {precision}, torch {version('torch').partition('+')[0]}, {processes}"}
+
+
+def check_processes(params: Params) -> None:
+    """Raise BadInput where this machine has fewer GPUs than a chain has processes, each of which needs its own."""
+    count, found = params.engine.processes, _cuda_devices()
+    if count > 1 and params.engine.kind == "processes" and device_of(params).type == "cuda" and count > found:
+        raise BadInput(f"engine.processes_per_chain: {count} is not allowed: this machine has {found} CUDA devices")
 
 
 def device_pool(params: Params) -> list[str]:
-    """The GPUs that chains are spread over, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
+    """The GPUs of each chain at a time, as CUDA_VISIBLE_DEVICES names them; none for the CPU or one certain device."""
     found = _cuda_devices() if params.device in ("auto", "cuda") else 0
     if not found or (params.device == "auto" and _is_tiny(params)):
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return visible.split(",")[:found] if visible else [str(index) for index in range(found)]
+    names = visible.split(",")[:found] if visible else [str(index) for index in range(found)]
+    each = min(params.engine.processes, found)
+    return [",".join(names[first : first + each]) for first in range(0, found - each + 1, each)]
 
 
 def workers(params: Params) -> int:
     """How many chains run at once: engine.workers, or one for each GPU, or the cores divided by the threads of each."""
     given, threads = params.engine.workers, params.engine.threads
-    return given if given != "auto" else len(device_pool(params)) or max(1, _cores() // (1 if threads == "auto" else threads))
+    each = params.engine.processes * (1 if threads == "auto" else threads)
+    return given if given != "auto" else len(device_pool(params)) or max(1, _cores() // each)
 
 
 def threads(params: Params) -> int:
-    """The threads of each chain: engine.threads, or the cores divided by the chains that run at once."""
+    """The threads of each of a chain's processes: engine.threads, or the cores divided by all that run at once."""
     given = params.engine.threads
-    return given if given != "auto" else max(1, _cores() // workers(params))
+    return given if given != "auto" else max(1, _cores() // (workers(params) * params.engine.processes))
 
 
-def fix(params: Params) -> None:
+def cores_of_chain(params: Params) -> int:
+    """The threads of all of a chain's processes."""
+    return threads(params) * params.engine.processes
+
+
+def fix(params: Params, count: int | None = None) -> None:
     """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels.
 
-    Those of torch where this process has it: judging points needs none, and starts three times as fast.
+    Those of torch where this process has it: judging points needs none, and starts three times as fast. `count` threads where it is
+    given, else params.yaml's.
     """
-    _fix(threads(params), "torch" in sys.modules, params.engine.precision)
+    _fix(count or threads(params), "torch" in sys.modules, params.engine.precision)
 
 
 @cache

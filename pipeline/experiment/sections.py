@@ -142,7 +142,8 @@ class Engine(Section):
     workers auto is one for each GPU, or cores / threads (Ray: as many as the cluster takes). With threads auto, which is
     cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
     for a run (local). `precision` is that of the networks alone (tf32 differs from fp32 on a GPU only); `compile` fuses their
-    operations, which takes a minute at first.
+    operations, which takes a minute at first. `processes_per_chain` share each chain's trainings and samples, every one with its
+    own GPU where there are any (Ray: gpus_per_chain, above 1), and with so many threads.
     """
 
     kind: Literal["processes", "ray"] = "processes"
@@ -152,12 +153,22 @@ class Engine(Section):
     compile: bool = False
     address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     gpus_per_chain: Annotated[float, Field(ge=0, le=64)] | None = None
+    processes_per_chain: Annotated[int, Field(ge=1, le=64)] | None = None
+
+    @property
+    def processes(self) -> int:
+        """How many processes train and sample a chain's models together: one for each of its GPUs."""
+        gpus = self.gpus_per_chain or 0
+        return self.processes_per_chain or (int(gpus) if gpus > 1 else 1)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Engine":
         for key in ("address", "gpus_per_chain"):
             if self.kind != "ray" and getattr(self, key) is not None:
                 raise ValueError(f"{key} {getattr(self, key)!r} is not allowed: it is for kind ray alone")
+        gpus = self.gpus_per_chain or 0
+        if gpus > 1 and gpus != self.processes:
+            raise ValueError(f"gpus_per_chain {gpus:g} is not allowed: above 1 it is a whole number, one for each process")
         port = (self.address or "").rpartition(":")[2]
         if port.isdigit() and not 0 < int(port) < 65536:
             raise ValueError(f"address {self.address!r} is not allowed: a port is a number from 1 to 65535")

@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from models.diffusion import world
 from models.diffusion.training import State
 from pipeline.storage.files import write_bytes
 
@@ -34,6 +35,10 @@ class FileCheckpoint:
             log.warning("%s is damaged: the training starts from its beginning", self.path)
             return None
         log.warning("%s: the training goes on after %d steps", self.path, state["step"])
+        if (former := int(state["processes"][-1])) != world.size():
+            log.warning(
+                "%s: it had %d processes, and has %d now: bits may differ from here on", self.path, former, world.size()
+            )
         return state
 
     def keep(self, state: State) -> None:

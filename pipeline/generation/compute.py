@@ -1,6 +1,6 @@
 """Build, save and load models; draw samples."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.diffusion import world
 from models.diffusion.arithmetic import Arithmetic
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser, labelled
@@ -109,26 +110,39 @@ def draw_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """The samples start..stop-1 of the stream `seed`, in parts; each of the class that `labels` gives it, if any.
 
-    They are computed in whole blocks at fixed places, so sample i has the same bits whatever range it is asked for in.
+    They are computed in whole blocks at fixed places, by turns where there are several processes, so sample i has the same bits whatever range it is asked for in.
     Raises FloatingPointError when a sample is not finite.
     """
     settings = params.sampler
     kind, size = kind_of(settings), settings.block
     sampler = torch.inference_mode()(SAMPLERS[kind])
-    for place in range(start - start % size, stop, size):
 
-        def noise(step: int, place: int = place) -> Tensor:
+    def block_at(place: int) -> Tensor:
+
+        def noise(step: int) -> Tensor:
             return latents(derive(seed, "churn", step), place, place + size, shape).to(device)
 
         block = latents(seed, place, place + size, shape).to(device)
         told = None if labels is None else labels.one_hot(place, place + size).to(device)
         more = (noise,) if settings.draws_noise else ()
-        drawn = sampler(labelled(denoise, told), block, settings, *more).cpu()
+        drawn: Tensor = sampler(labelled(denoise, told), block, settings, *more)
         if drawn.shape != block.shape:
             raise ArithmeticError(f"sampler.kind {kind} gives {list(drawn.shape)} for latents {list(block.shape)}")
-        samples: NDArray[np.float32] = drawn.numpy()[max(start - place, 0) : stop - place]
+        return drawn
+
+    places = range(start - start % size, stop, size)
+    for place, drawn in _shared_out(places, block_at, torch.empty(size, *shape, device=device)):
+        samples: NDArray[np.float32] = drawn.cpu().numpy()[max(start - place, 0) : stop - place]
         if not np.isfinite(samples).all():
             raise FloatingPointError(
                 "a sample is not finite: the trajectories diverged (guidance, zeta, sigma_max or a learning rate is too large)"
             )
         yield samples
+
+
+def _shared_out(places: range, block_at: Callable[[int], Tensor], nothing: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """All blocks in order, each computed by one of the processes; `nothing` is given by those that have none left."""
+    for first in range(0, len(places), world.size()):
+        turn = places[first : first + world.size()]
+        mine = block_at(turn[world.rank()]) if world.rank() < len(turn) else nothing
+        yield from zip(turn, world.gathered(mine))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 import models
+from models.diffusion import world
 from models.diffusion.budget import Budget
 from models.diffusion.denoiser import Denoise, Denoiser
 from models.diffusion.examples import CHUNK_STEPS
@@ -36,7 +37,7 @@ from pipeline.generation.examples import digest, examples
 from pipeline.generation.start import guide_params
 from pipeline.generation.strategies import Strategy
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.layout import LOSSES, Layout
+from pipeline.storage.layout import LOSSES, PROCESSES, Layout
 from pipeline.storage.weights import weights
 from pipeline.storage.within import Within
 
@@ -46,12 +47,16 @@ LOSS_POINTS = 200
 
 @dataclass(frozen=True)
 class Job:
-    """One generation of one chain, and the folder in which its files come into being."""
+    """One generation of one chain, and the folder in which its files come into being.
+
+    Of several processes each has its own folder; `home` is then the first one's, whose files are kept.
+    """
 
     params: Params
     chain: Chain
     generation: int
     work: Path
+    home: Path | None = None
 
     @property
     def layout(self) -> Layout:
@@ -185,12 +190,14 @@ def fit_model(
             checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
             images=every,
             progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
-            snapshots=snapshots.kept(training, job.work, purpose) if model else None,
+            snapshots=snapshots.kept(training, job.work, purpose) if model and world.rank() == 0 else None,
         )
         trained = train(denoiser, seen, budget, seed_of, watch)
-    if model:
+    if model and world.rank() == 0:
         snapshots.take(training, job.work, purpose, model)
     _add_losses(job, purpose, watch.curve, budget.steps)
+    if len(watch.processes) > 1:
+        write_json(job.work / PROCESSES, watch.processes)
     return trained
 
 
@@ -200,7 +207,7 @@ def _checkpoint(job: Job, denoiser: Denoiser, pool: Pool, budget: Budget, purpos
     start = weights(denoiser)
     machine = device_of(job.params), job.params.engine.threads, torch.get_num_threads(), torch.__version__
     settings = budget, denoiser.sigma_data, denoiser.arithmetic, job.seed(f"{purpose}-noise", 0), *map(str, machine)
-    return FileCheckpoint(location(job.work, purpose), code, start, digest(pool), repr(settings).encode())
+    return FileCheckpoint(location(job.home or job.work, purpose), code, start, digest(pool), repr(settings).encode())
 
 
 def _add_losses(job: Job, purpose: str, curve: list[float], steps: int) -> None:

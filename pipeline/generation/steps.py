@@ -27,24 +27,24 @@ from pipeline.generation.job import Job, draw, fit_model, fresh_model, load_mode
 from pipeline.generation.loops import Sources
 from pipeline.generation.start import BASE_KEY, guide_key, take_checkpoint
 from pipeline.storage.files import read_json, write_bytes, write_json
-from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, SYNTHETIC
+from pipeline.storage.layout import AUXILIARY, BASE, CHOICE, DRAWN, ENVIRONMENT, LOSSES, MADE, PROCESSES, SYNTHETIC
 
 log = logging.getLogger("self-consuming")
 
 
-def train_base(params: Params, seed: int, work: Path) -> None:
+def train_base(params: Params, seed: int, work: Path, home: Path | None = None) -> None:
     """Train generation 1's base model of a seed, on real data alone, once for all arms; writes it into the folder `work`.
 
     Where params.yaml has a checkpoint, that is the base model, and nothing is trained.
     """
-    job = Job(params, Chain("base", seed), 1, work)
+    job = Job(params, Chain("base", seed), 1, work, home)
     if params.base is None:
         _warn(noise.warning(params))
         _train_from_scratch(job, joined([job.real]))
     else:
         take_checkpoint(params, BASE_KEY, params.base.checkpoint, fresh_model(job, "init"), job.shape, job.classes, work / BASE)
         write_json(work / LOSSES, {})
-    write_json(work / ENVIRONMENT, environment(params))
+    write_json(work / ENVIRONMENT, _environment(job))
 
 
 @STEPS.register("train")
@@ -151,7 +151,15 @@ def _facts(job: Job) -> dict[str, Any]:
     if job.arm.guide and job.arm.guide.steps:
         budgets.append(job.arm.guide.steps * params.train.batch)
     made = {"generation": job.generation, "nfe": job.evaluations(chosen.get("guidance", 1)), "images_seen": sum(budgets)}
-    return made | chosen | environment(params)
+    return made | chosen | _environment(job)
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """What the job was made with; the note of processes that changed on the way has then been read."""
+    note = job.work / PROCESSES
+    changed = read_json(note) if note.exists() else []
+    note.unlink(missing_ok=True)
+    return environment(job.params, changed)
 
 
 def _combined_sample(job: Job, combine: Callable[[Denoiser, Denoiser, float], Denoise]) -> None:

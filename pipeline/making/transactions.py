@@ -14,6 +14,8 @@ from pipeline.experiment.params import Params
 from pipeline.generation import checkpoints, steps
 from pipeline.generation.job import Job
 from pipeline.making.judgement import judge_generation
+from pipeline.making.launching import BASE as LAUNCHED_BASE
+from pipeline.making.launching import launch
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, staged
 from pipeline.storage.layout import Layout
@@ -26,7 +28,10 @@ def make_base(params: Params, seed: int, recording: Recording | None = None) -> 
     machine.fix(params)
     folder, where = Layout(params.experiment).base(seed), f"base model of seed {seed}"
     with timed(Layout(params.experiment).runs, "base", seed=seed), said_of(where), staged(folder, recording) as work:
-        steps.train_base(params, seed, work)
+        if params.engine.processes > 1 and params.base is None:
+            launch(params, LAUNCHED_BASE, "base", seed, 1, work, where)
+        else:
+            steps.train_base(params, seed, work)
     checkpoints.remove(work)
 
 
@@ -49,7 +54,10 @@ def run_step(job: Job, name: str) -> None:
         said_of(where),
         at_work(job.work, name, job.generation),
     ):
-        STEPS[name](job)
+        if job.params.engine.processes > 1:
+            launch(job.params, name, job.chain.arm, job.chain.seed, job.generation, job.work, where)
+        else:
+            STEPS[name](job)
 
 
 def make_generation(params: Params, chain: Chain, generation: int) -> None:

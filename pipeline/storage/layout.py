@@ -21,6 +21,8 @@ LABELS = {SYNTHETIC: "synthetic-labels.npy", DRAWN: "drawn-labels.npy"}
 """The classes that samples were drawn of, where params.yaml has labels."""
 CHOICE = "choice.json"
 LOSSES = "losses.json"
+PROCESSES = "processes.json"
+"""While a generation is made: how many processes trained one after the other, where that changed within a training."""
 ENVIRONMENT = "environment.json"
 """Beside a base model: what it was made with (`pipeline.experiment.machine.environment`)."""
 MADE = "made.json"
