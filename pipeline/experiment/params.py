@@ -107,15 +107,14 @@ class Params(Section):
         if self.experiment in TAKEN:
             taken = f"reports/{self.experiment} holds {TAKEN[self.experiment]}"
             raise ValueError(f"experiment: {self.experiment!r} is not allowed: {taken}")
+        count = self.engine.processes
         for section, training in (("train", self.train), ("auxiliary", self.auxiliary)):
-            if training.batch % self.engine.processes:
+            if training.batch % count:
                 raise ValueError(
-                    f"{section}.batch: {training.batch} is not allowed: a chain's {self.engine.processes} processes share it evenly"
+                    f"{section}.batch: {training.batch} is not allowed: a chain's {count} processes share it evenly"
                 )
-        if self.engine.processes > 1 and ":" in self.device:
-            raise ValueError(
-                f"device: {self.device!r} is not allowed: a chain has {self.engine.processes} processes; cuda or cpu"
-            )
+        if count > 1 and ":" in self.device:
+            raise ValueError(f"device: {self.device!r} is not allowed: a chain has {count} processes; cuda or cpu")
         self.data.check(self.evaluation.selection or 0)
         for name, arm in self.arms.items():
             self._check_arm(name, arm)

@@ -142,8 +142,8 @@ class Engine(Section):
     workers auto is one for each GPU, or cores / threads (Ray: as many as the cluster takes). With threads auto, which is
     cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
     for a run (local). `precision` is that of the networks alone (tf32 differs from fp32 on a GPU only); `compile` fuses their
-    operations, which takes a minute at first. `processes_per_chain` share each chain's trainings and samples, every one with its
-    own GPU where there are any (Ray: gpus_per_chain, above 1), and with so many threads.
+    operations, which takes a minute at first. `processes_per_chain` share each chain's trainings and samples, every one with so
+    many threads and, where there are GPUs, its own (Ray: gpus_per_chain, above 1).
     """
 
     kind: Literal["processes", "ray"] = "processes"

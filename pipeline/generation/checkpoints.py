@@ -35,10 +35,9 @@ class FileCheckpoint:
             log.warning("%s is damaged: the training starts from its beginning", self.path)
             return None
         log.warning("%s: the training goes on after %d steps", self.path, state["step"])
-        if (former := int(state["processes"][-1])) != world.size():
-            log.warning(
-                "%s: it had %d processes, and has %d now: bits may differ from here on", self.path, former, world.size()
-            )
+        former, now = int(state["processes"][-1]), world.size()
+        if former != now:
+            log.warning("%s: it had %d processes, and has %d now: bits may differ from here on", self.path, former, now)
         return state
 
     def keep(self, state: State) -> None:

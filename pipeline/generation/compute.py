@@ -110,8 +110,8 @@ def draw_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """The samples start..stop-1 of the stream `seed`, in parts; each of the class that `labels` gives it, if any.
 
-    They are computed in whole blocks at fixed places, by turns where there are several processes, so sample i has the same bits whatever range it is asked for in.
-    Raises FloatingPointError when a sample is not finite.
+    They are computed in whole blocks at fixed places, by turns where there are several processes, so sample i has the same bits
+    whatever range it is asked for in. Raises FloatingPointError when a sample is not finite.
     """
     settings = params.sampler
     kind, size = kind_of(settings), settings.block

@@ -61,7 +61,7 @@ class Task:
     @property
     def beside(self) -> Path:
         """The folder of the others'."""
-        return self.work.with_name(f"{self.work.name}-processes")
+        return self.work.with_name(f"{self.work.name}-processes.partial")
 
     def folder(self, rank: int) -> Path:
         """Where a process works."""

@@ -1,4 +1,4 @@
-"""One of the processes that make a step of a generation together: `python -m pipeline.making.rank TASK`, started by `launching`.
+"""One of the processes that make a step of a generation together: `python -m pipeline.making.rank TASK`, from `launching`.
 
 All do the same on the same files. The first works in the generation's folder, each other one in its own, which nobody keeps.
 """
