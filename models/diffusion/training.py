@@ -62,7 +62,7 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
 
     A training that was stopped goes on from its checkpoint, to the same bits. What the network draws at a step (dropout) is a
     function of its number and the seeds. Weights are normalised before each step where the network has `normalise_weights`, and
-    only those that train: no average. Several processes (`world`) train one model, each on its part of every batch; the first one
+    only those that train: no average. Several processes (`world`) train one model, each on its part of every batch; the first
     keeps states. Raises NonFiniteLoss.
     """
     watch = watch or Watch()

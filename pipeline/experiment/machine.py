@@ -97,7 +97,7 @@ def cores_of_chain(params: Params) -> int:
 def fix(params: Params, count: int | None = None) -> None:
     """Fix, for this process, what changes bits: the thread count, and the choice of deterministic kernels.
 
-    Those of torch where this process has it: judging points needs none, and starts three times as fast. `count`: the threads, if
+    Those of torch where this process has it: judging points needs none, and starts three times as fast. `count`: threads, if
     not params.yaml's.
     """
     _fix(count or threads(params), "torch" in sys.modules, params.engine.precision)
