@@ -155,9 +155,9 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_bit
 
 def test_a_checkpoint_of_another_training_and_a_damaged_one_are_not_taken_up(tmp_path):
     path = tmp_path / "state.safetensors"
-    FileCheckpoint(path, b"this").keep({"step": torch.tensor(64)})
+    FileCheckpoint(path, b"this").keep({"processes": torch.tensor([1]), "step": torch.tensor(64)})
     assert FileCheckpoint(path, b"other").load() is None
-    assert FileCheckpoint(path, b"this").load() == {"step": torch.tensor(64)}
+    assert FileCheckpoint(path, b"this").load() == {"processes": torch.tensor([1]), "step": torch.tensor(64)}
     path.write_bytes(path.read_bytes()[:-3])
     assert FileCheckpoint(path, b"this").load() is None
 
