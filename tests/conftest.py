@@ -63,7 +63,7 @@ class Project:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / part).is_dir():
-                made = ("points", "dvc.lock") if part == "studies" else ()
+                made = ("points", "kept", "dvc.lock") if part == "studies" else ()
                 shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", *made))
             else:
                 shutil.copy(ROOT / part, target)

@@ -8,7 +8,7 @@ import copy
 import json
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -79,14 +79,18 @@ def arguments_of(case: str) -> dict[str, Any]:
 
 
 def network(case: str, dtype: torch.dtype = torch.float32) -> Any:
-    """The published network of a case of models/parity, its layers in each other as the names of its weights say."""
-    arguments = arguments_of(case)
+    """The published network of a case of models/parity."""
+    return built(arguments_of(case), load_file(PARITY / f"{case}.safetensors"), dtype)
+
+
+def built(arguments: Mapping[str, Any], weights: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> Any:
+    """A published network of these weights, its layers in each other as their names say."""
     edm2 = "model_type" not in arguments
     top = made("Precond" if edm2 else "EDMPrecond", **arguments)
     top.sigma_data, top.label_dim = arguments["sigma_data"], arguments["label_dim"]
     kinds = {"unet": "UNet"} if edm2 else {"model": arguments["model_type"]}
     init = {"init_mode": "kaiming_uniform", "init_weight": np.sqrt(1 / 3), "dtype": torch.float32, "channels": np.int64(3)}
-    for name, value in load_file(PARITY / f"{case}.safetensors").items():
+    for name, value in weights.items():
         *parents, last = name.split(".")
         place = top
         for index, parent in enumerate(parents):
@@ -106,15 +110,19 @@ def network(case: str, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def content(case: str, dtype: torch.dtype = torch.float32, **more: Any) -> dict[str, Any]:
+    """What a training's snapshot holds, with the network of a case of models/parity."""
+    return snapshot(network(case, dtype), case.startswith("edm2"), **more)
+
+
+def snapshot(ema: Any, edm2: bool, **more: Any) -> dict[str, Any]:
     """What a training's snapshot holds."""
-    edm2 = case.startswith("edm2")
     p_mean, p_std = (-0.4, 1.0) if edm2 else (-1.2, 1.2)
     loss = made("EDM2Loss" if edm2 else "EDMLoss", module=False, P_mean=p_mean, P_std=p_std)
     loss.P_mean, loss.P_std, loss.sigma_data = p_mean, p_std, 0.5
     encoder = made("StandardRGBEncoder", module=False)
     encoder.scale, encoder.device, encoder.sizes = np.float32([0.5, 0.25]), torch.device("cpu"), {1, 2}
     about = EasyDict(class_name="training.dataset.ImageFolderDataset", path="x.zip", use_labels=False, max_size=None)
-    return EasyDict(ema=network(case, dtype), loss_fn=loss, encoder=encoder, dataset_kwargs=about, augment_pipe=None) | more
+    return EasyDict(ema=ema, loss_fn=loss, encoder=encoder, dataset_kwargs=about, augment_pipe=None) | more
 
 
 def write(path: Path, what: Any, protocol: int = 4) -> Path:

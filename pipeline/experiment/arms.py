@@ -44,11 +44,13 @@ Level = Annotated[float, Field(ge=0)]
 class Guide(Section):
     """The second model of an arm: trained on the same data for fewer `steps` (autoguidance's), or a `checkpoint` as it is.
 
-    A size that is given is its network's own. That of a checkpoint is as its metadata say, where it has any.
+    A size that is given is its network's own. That of a checkpoint is as its metadata say, where it has any; `source` says in
+    words where the file comes from.
     """
 
     steps: Count | None = None
     checkpoint: Annotated[str, Field(min_length=1)] | None = None
+    source: Annotated[str, Field(min_length=1)] | None = None
     width: Annotated[int, Field(ge=1, le=8192)] | None = None
     depth: Annotated[int, Field(ge=1, le=64)] | None = None
     channels: Annotated[int, Field(ge=1, le=8192)] | None = None
@@ -57,7 +59,7 @@ class Guide(Section):
     @property
     def sizes(self) -> dict[str, int]:
         """The sizes of its network that are its own."""
-        return self.model_dump(exclude={"steps", "checkpoint"}, exclude_none=True)
+        return self.model_dump(exclude={"steps", "checkpoint", "source"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "Guide":

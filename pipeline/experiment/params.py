@@ -177,6 +177,12 @@ class Params(Section):
         """A short hash of everything, to see whether params.yaml has changed."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
+    @property
+    def checkpoints(self) -> list[str]:
+        """The files that models are read from instead of being trained: the base's, and those of guides."""
+        guides = [arm.guide.checkpoint for arm in self.arms.values() if arm.guide and arm.guide.checkpoint]
+        return [*([self.base.checkpoint] if self.base else []), *dict.fromkeys(guides)]
+
     def length(self, arm: str) -> int:
         """How many generations the arm's chains have."""
         return self.arms[arm].generations or self.generations

@@ -55,6 +55,11 @@ class ExtractorSettings(Section):
         """Files, beside the data, that its own ones are made of: they are stale when these change."""
         return []
 
+    @property
+    def reads(self) -> list[str]:
+        """All the files that it computes with, as params.yaml names them."""
+        return self.inputs
+
     def check_files(self) -> None:
         """Raise BadInput where a file is missing that it computes with: said before anything is made."""
 
@@ -62,10 +67,12 @@ class ExtractorSettings(Section):
 class Base(Section):
     """Generation 1's base model where it is not trained: a `checkpoint`, safetensors that fit the network.
 
-    `self-consuming import-checkpoint` writes one; a base.safetensors of another experiment is one, too.
+    `self-consuming import-checkpoint` writes one; a base.safetensors of another experiment is one, too. `source` says in words
+    where the file comes from, for whom it is missing.
     """
 
     checkpoint: Annotated[str, Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1)] | None = None
 
 
 Labels = Literal["real", "uniform"] | Annotated[list[Annotated[float, Field(ge=0, le=MOST)]], Field(min_length=2)]

@@ -54,8 +54,16 @@ class Settings(ExtractorSettings):
         """The file of statistics, where one is named."""
         return [] if self.reference in COMPUTED else [self.reference]
 
+    @property
+    def reads(self) -> list[str]:
+        """The statistics, and weights that are named; their digest names these in recipes."""
+        return [*self.inputs, *([self.weights] if self.weights else [])]
+
     def check_files(self) -> None:
         """Raise BadInput where there are no weights, or others than params.yaml says, or no statistics."""
+        if self.inputs and not Path(self.reference).is_file():
+            source = "EDM publishes such statistics by the data set's name (NVlabs/edm, fid-refs)"
+            raise BadInput(f"evaluation.extractor.reference: there is no file {self.reference!r}: {source}; put it there")
         checked(found(self.weights), self.digest)
         if self.inputs:
             _statistics(Path(self.reference))

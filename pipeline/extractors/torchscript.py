@@ -36,6 +36,11 @@ class Settings(ExtractorSettings):
     batch: Count = 100
     needs_images: ClassVar[bool] = True
 
+    @property
+    def reads(self) -> list[str]:
+        """The program, which its digest names in recipes."""
+        return [self.path]
+
     def check_files(self) -> None:
         """Raise BadInput for a missing file or another digest."""
         if not Path(self.path).is_file():

@@ -28,15 +28,27 @@ def guide_key(arm: str) -> str:
 
 
 def check_checkpoints(params: Params) -> None:
-    """Look at what the checkpoints say of themselves. Raises BadInput for one that is not there, or another's.
+    """Look at what the checkpoints say of themselves. Raises BadInput, which names all that are not there or another's.
 
     The shapes of their weights are for `take_checkpoint`, which knows the data.
     """
-    if params.base is not None:
-        _check(params, BASE_KEY, Path(params.base.checkpoint))
-    for name, arm in params.arms.items():
-        if arm.guide and arm.guide.checkpoint:
-            _check(guide_params(params, name), guide_key(name), Path(arm.guide.checkpoint))
+    wrong = list[str]()
+    for arm in (None, *(name for name, arm in params.arms.items() if arm.guide and arm.guide.checkpoint)):
+        try:
+            _check_one(params, arm)
+        except BadInput as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BadInput("; ".join(wrong))
+
+
+def _check_one(params: Params, arm: str | None) -> None:
+    """The base model's checkpoint, or that of an arm's guide."""
+    given = params.base if arm is None else params.arms[arm].guide
+    if given is not None and given.checkpoint:
+        key, path = BASE_KEY if arm is None else guide_key(arm), Path(given.checkpoint)
+        _header(key, path, given.source)
+        _check(params if arm is None else guide_params(params, arm), key, path)
 
 
 def guide_params(params: Params, arm: str) -> Params:
@@ -96,9 +108,9 @@ def _check(params: Params, key: str, path: Path) -> Header:
     return header
 
 
-def _header(key: str, path: Path) -> Header:
+def _header(key: str, path: Path, source: str | None = None) -> Header:
     if not path.is_file():
-        raise BadInput(f"{key}: there is no file {str(path)!r}; {IMPORT}")
+        raise BadInput(f"{key}: there is no file {str(path)!r}{f': {source}' if source else f'; {IMPORT}'}")
     try:
         return read_header(path)
     except (SafetensorError, ValueError):

@@ -22,11 +22,13 @@ MOST_CLASSES = 100_000
 class ImageSettings(DataSettings):
     """`n_real` images to train on. Of `classes` only those that are named, numbered anew; `flip` mirrors half of the images.
 
-    `root` is where the files are, relative to the project or to the folder that SELF_CONSUMING_DATA names. Images are brought
+    `root` is where the files are, relative to the project or to the folder that SELF_CONSUMING_DATA names; `source` says in
+    words where they come from, for whom they are missing. Images are brought
     to `size` x `size`, after a centre `crop` to a square, in `channels` grey or rgb; without these they stay as they are.
     """
 
     root: Annotated[str, Field(min_length=1)] | None = None
+    source: Annotated[str, Field(min_length=1)] | None = None
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     size: Annotated[int, Field(ge=1, le=4096)] | None = None
     crop: bool = False
@@ -46,6 +48,7 @@ class ImageSettings(DataSettings):
 
         Raises BadInput, which says `what` is to be fetched.
         """
+        what = self.source or what
         if self.root is None:
             return place(usual, "root", what)
         root = place([self.root], "root", what)

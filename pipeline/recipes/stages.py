@@ -147,6 +147,8 @@ def generation_stage(params: Params, chain: Chain, generation: int) -> str:
         deps.append(str(layout.generation(chain, generation - 1) / BASE))
     if arm.init == "checkpoint" and generation > 1:
         deps.append(str(layout.base(chain.seed) / BASE))
+    if arm.guide and arm.guide.checkpoint:
+        deps.append(arm.guide.checkpoint)
     outs = [folder / name for name in (BASE, *_second(params, chain), LOSSES, MADE, *samples_of(params, SYNTHETIC))]
     outs += [folder / name for name in _averages(params, chain, generation)]
     words = f"{GENERATION} {_words(params, chain, generation)}"

@@ -35,6 +35,7 @@ def recipe(study: Study) -> str:
         uses = [use for chain in chains(params) for use in of_generation(params, chain)]
         kinds += [path for path in files_of(params, [*uses, *of_judging(params)]) if not path.startswith("runs/")]
         mine += map(str, files(params.extensions or []))
+        kinds += params.checkpoints
     made = [*POINT_CODE, *kinds, *mine, own.format("points"), str(study.preset)]
     shown = [*PAGE_CODE, own.format("pages"), *mine]
     matrix, values, name = _matrix(study)

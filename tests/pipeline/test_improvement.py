@@ -10,10 +10,11 @@ from pipeline.experiment.params import load
 from pipeline.generation.job import draw, fit_model, load_model
 from pipeline.making.shared import make_shared
 from pipeline.storage.layout import BASE
+from pipeline.studies.bench.fine_tuning import fine_tuned
 from pipeline.studies.bench.study import Bench
 from pipeline.studies.pages.improvement.optimum import best_guidances, falls, lowest
 from pipeline.studies.pages.improvement.page import plot, selected, split, summary
-from pipeline.studies.points.improvement.point import Settings, snapshots
+from pipeline.studies.points.improvement.point import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings(selection_seeds=[100], budgets=[64, 128], guidances=[0.0, 1.0, 2.0, 3.0, 4.0], strategies=["sims"])
@@ -82,8 +83,8 @@ def test_the_auxiliary_at_a_budget_is_what_a_fine_tuning_of_that_length_gives(tm
     job = bench.base()
     base = load_model(job, BASE)
     drawn = draw(job, base, "auxiliary", 200)
-    kept = snapshots(bench, base, drawn)
+    kept = fine_tuned(job, base, drawn, [64, 128]).kept
     whole = fit_model(job, base, drawn, constant, "fine-tune").state_dict()
     assert list(kept) == [64, 128]
-    assert all((value == whole[name]).all() for name, value in kept[64].state_dict().items())
-    assert any((value != whole[name]).any() for name, value in kept[128].state_dict().items())
+    assert all((value == whole[name]).all() for name, value in kept[64].items())
+    assert any((value != whole[name]).any() for name, value in kept[128].items())

@@ -36,6 +36,7 @@ from pipeline.making.shared import make_shared
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.layout import PARAMS, PRESETS, STUDY_FOLDER, Layout
 from pipeline.studies.bench.axes import expanded, named, part, words
+from pipeline.studies.bench.kept import seconds_of
 from pipeline.studies.bench.keys import change
 
 log = logging.getLogger("self-consuming")
@@ -69,11 +70,12 @@ Point = Callable[["Bench"], list[Row]]
 
 @dataclass(frozen=True)
 class Bench:
-    """A point at work: its params, the settings of its kind, its place on the axes."""
+    """A point at work: its params, the settings of its kind, its place on the axes, and a folder that outlives a kill."""
 
     params: Params
     settings: Any
     at: dict[str, Any]
+    kept: Path | None = None
 
     @property
     def seed(self) -> Seed:
@@ -136,6 +138,10 @@ class Study:
         """The file with a point's rows."""
         return self.folder / "points" / f"{self.key(at)}.json"
 
+    def kept(self, at: dict[str, Any]) -> Path:
+        """The folder with what a point keeps while it is made, and its times."""
+        return self.folder / "kept" / self.key(at)
+
     def params_at(self, at: dict[str, Any]) -> Params:
         """The params of a point; seed 0 where the study has no such axis. Raises BadInput, which names the place."""
         values = {axis: value for axis, value in at.items() if axis != "seed"} if self.free else {}
@@ -187,6 +193,7 @@ class Study:
             log.warning("%s: %d rows are left out: they were not judged by %s", self.name, (~alike).sum(), said)
         found = frame[alike]
         found.attrs["axes"] = list(self.file.axes)
+        found.attrs["seconds"] = {self.key(at): seconds_of(self.kept(at)) for at in self.points}
         return found
 
 
@@ -221,20 +228,20 @@ def make_point(study: Study, point: Point, settings: Any, at: dict[str, Any]) ->
     """
     params = study.params_at(at)
     machine.fix(params)
-    read = [Path(params.base.checkpoint)] if params.base else []
-    with _elsewhere([*read, *(path for each in params.extensions or [] for path in inputs_of(each))]):
+    kept = (Path.cwd() / study.kept(at)).absolute()
+    with _elsewhere([*_read_by(params), *(path for each in params.extensions or [] for path in inputs_of(each))]):
         make_shared(params)
         facts = read_json(Layout(params.experiment).facts)
         floor = {name: facts[name] for name in ("floor", "floor_n", *COMPARED)}
         with said_of(f"{study.name} {study.key(at)}"):
-            rows = [floor | row for row in point(Bench(params, settings, at))]
+            rows = [floor | row for row in point(Bench(params, settings, at, kept))]
     write_json(study.path(at), rows)
 
 
-def guided_fid(job: Job, denoise: Denoise) -> float | None:
-    """The FID of a generation's guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
+def guided_fid(job: Job, denoise: Denoise, stream: str = "synthetic", n: int | None = None) -> float | None:
+    """The FID of n of a generation's guided samples; None, for JSON knows no infinity, where the trajectories diverge."""
     try:
-        samples = draw(job, denoise, "synthetic", job.params.evaluation.n).values
+        samples = draw(job, denoise, stream, n or job.params.evaluation.n).values
     except FloatingPointError:
         return None
     return fid(job.params, samples)
@@ -245,9 +252,14 @@ def diverged_as_infinite(results: pd.DataFrame) -> pd.DataFrame:
     return results.assign(fid=results["fid"].astype(float).fillna(np.inf))
 
 
+def _read_by(params: Params) -> list[Path]:
+    """The files that a point reads beside the user's own code: images, base model, the extractor's."""
+    return [Path(path) for path in (*params.checkpoints, *params.data.files, *params.evaluation.extractor.reads)]
+
+
 @contextmanager
 def _elsewhere(inputs: Iterable[Path]) -> Iterator[None]:
-    """Work in a temporary folder that is empty but for links to what extensions and base models read."""
+    """Work in a temporary folder that is empty but for links to what a point reads."""
     home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="self-consuming-") as folder:
         for path in inputs:

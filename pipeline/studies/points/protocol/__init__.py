@@ -1,0 +1,1 @@
+"""Study `protocol`: its points."""
