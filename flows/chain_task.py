@@ -21,6 +21,8 @@ from pipeline.experiment.params import Params, load
 from pipeline.generation.job import Job
 from pipeline.generation.steps import conclude
 from pipeline.making.judgement import JUDGE, judge_generation
+from pipeline.making.keeping import let_go, prepare_again, recheck
+from pipeline.making.patience import patiently
 from pipeline.making.transactions import run_step, transaction
 from pipeline.recipes.stages import GENERATION, JUDGED
 from pipeline.records.ledger import digests
@@ -54,17 +56,17 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
 
     with owned(layout.chain(chain)):
         versions = Versions(params)
-        current, judged = versions.states(folders)
-        made, remade = 0, False
+        current, judged = prepare_again(versions, params, chain, folders)
+        made = 0
         for number, folder in enumerate(folders, start=1):
             if halted(layout.chain(chain)):
                 break
-            if remade and folder in current:
-                current -= {folder} - versions.states([folder])[0]
+            if made:
+                current, judged = recheck(versions, params, chain, number, current, judged)
             remade = folder not in current
             there, here = digests(folder), (folder / SYNTHETIC).exists()
             if remade:
-                make(versions, params, chain, number, partial(say, number))
+                patiently(params, layout.chain(chain), partial(make, versions, params, chain, number, partial(say, number)))
                 made += 1
             elif folder not in judged:
                 say(number, JUDGE)
@@ -73,6 +75,8 @@ def run_chain(root: str, arm: str, seed: int, generations: int, fingerprint: str
             changed = MADE_ANEW if here else MADE_AGAIN
             anew = changed if remade and there else JUDGED_ANEW if rejudged and METRICS in there else ""
             say(number, made=rejudged, anew=anew)
+            if rejudged or number == generations:
+                let_go(versions, params, chain, number)
     return made
 
 

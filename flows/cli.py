@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from flows import checks
 from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import STOPPED_CODE, BadInput, exit_code
 from pipeline.experiment.params import UNREAD, load, schema
-from pipeline.experiment.sections import MAX_GENERATIONS
 from pipeline.storage.files import write_bytes
 from pipeline.storage.layout import PARAMS, PRESETS, Layout
 from pipeline.storage.loopback import ask_directly
@@ -51,13 +51,18 @@ def _parser() -> Parser:
     run.add_argument("--arm", action="append", metavar="A", help="only this arm (may be given several times)")
     run.add_argument("--seed", action="append", type=int, metavar="S", help="only this seed (may be given several times)")
     run.add_argument("--generations", type=int, metavar="N", help="this many generations instead of params.yaml's number")
+    run.add_argument("--despite-disk", action="store_true", help="begin even where the disk has too little room for all of it")
     _how_loud(run)
     preset = command("preset", _preset, "write params.yaml from presets/NAME.yaml")
     preset.add_argument("name", metavar="NAME", help="which preset; with 'list', print their names")
     command("status", _status, "chains: generations done, stale and missing, and the last FID")
-    verify = command("verify", _verify, "recompute finished generations in a temporary folder and compare the hashes")
+    verify = command("verify", checks.verify, "recompute finished generations in a temporary folder and compare the hashes")
     verify.add_argument("--arm", metavar="A", help="only this arm")
     verify.add_argument("--generation", type=int, metavar="T", help="only this generation")
+    restore = command("restore", checks.restore, "make again what `keep` let go of a generation; stays until the next run")
+    restore.add_argument("--arm", required=True, metavar="A", help="of this arm")
+    restore.add_argument("--seed", type=int, metavar="S", help="of this seed (the arm's first)")
+    restore.add_argument("--generation", type=int, required=True, metavar="T", help="of this generation")
     study = command(
         "study", terminal.study, "make the points of a study of the folder studies, side by side, and its page; goes on, too"
     )
@@ -119,6 +124,7 @@ def _status(given: argparse.Namespace) -> None:
     from flows.watching.long_steps import at_work, sentence
     from flows.watching.under_way import under_way
     from pipeline.making.environments import others
+    from pipeline.recipes.let_go import of_chain
 
     params = load(Path(PARAMS), unread=UNREAD)
     layout = Layout(params.experiment)
@@ -132,40 +138,14 @@ def _status(given: argparse.Namespace) -> None:
     for chain, state in found.items():
         fid = "" if state.fid is None else f"{state.fid:.4g}"
         print(f"{chain!s:<28}{state.done:>6}{state.stale:>7}{state.missing:>9}{fid:>10}")
+    for chain in folders:
+        if gone := {path.parent for path in of_chain(layout.chain(chain))}:
+            print(f"{chain}: networks or samples of {len(gone)} generations were let go (self-consuming restore)")
     for made_now, said in at_work(layout, folders).items():
         making = f" is making generation {said.generation}" if isinstance(made_now, Chain) else ""
         print(f"{made_now}{making}: {sentence(said)}")
     for line in under_way(layout, folders):
         print(line)
-
-
-def _verify(given: argparse.Namespace) -> int:
-    from flows.plan import select
-    from pipeline.making.verification import altered, differences, gap
-    from pipeline.records.ledger import beyond, finished
-
-    params = load(Path(PARAMS))
-    wrong = checked = 0
-    chains = select(params, None if given.arm is None else [given.arm], None, None)
-    for line in altered(params, chains):
-        wrong += 1
-        print(line)
-    for chain in chains:
-        made = finished(params, chain, MAX_GENERATIONS)
-        if later := beyond(params, chain, len(made)):
-            wrong += 1
-            print(gap(params, chain, len(made) + 1, later))
-        for number, _ in enumerate(made, start=1):
-            if given.generation not in (None, number):
-                continue
-            checked += 1
-            for line in differences(params, chain, number):
-                wrong += 1
-                print(line)
-    if not checked and not wrong:
-        raise BadInput("verify: no such finished generation of today's params.yaml; see self-consuming status")
-    print(f"{checked} generations verified, {wrong} differences")
-    return 1 if wrong else 0
 
 
 def _report(given: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from pipeline.experiment.chains import Chain, chains, check_arm, check_seed
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.making.keeping import due
 from pipeline.recipes.rendering import PLANNED, render, roots
 from pipeline.records.repository import Versions
 from pipeline.storage.layout import Layout
@@ -31,12 +32,14 @@ def select(params: Params, arms: list[str] | None, seeds: list[int] | None, gene
 
 
 def everything_current(params: Params, wanted: dict[Chain, int]) -> bool:
-    """Whether data, base models, every generation asked for and the report are there and current."""
+    """Whether data, base models, every generation asked for and the report are there and current, and nothing is to go."""
     layout = Layout(params.experiment)
     folders = [layout.generation(chain, number) for chain, length in wanted.items() for number in range(1, length + 1)]
     if not all(path.exists() for path in (*folders, layout.page)):
         return False
     render(params, wanted)
+    if any(due(params, chain, length) for chain, length in wanted.items()):
+        return False
     versions = Versions(params)
     stages = [*PLANNED, "report", *roots(params, wanted)]
     return versions.current(folders) == set(folders) and all(versions.stage_is_current(stage) for stage in stages)

@@ -28,9 +28,10 @@ from pipeline.experiment.chains import Chain, chains, check_arm, lengths
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.extensions import changed
 from pipeline.experiment.params import Params, load
+from pipeline.recipes.let_go import let_go
 from pipeline.recipes.rendering import rendered
 from pipeline.records.ledger import finished
-from pipeline.storage.layout import PARAMS, SYNTHETIC, Layout
+from pipeline.storage.layout import AUXILIARY, BASE, PARAMS, RECIPE, SYNTHETIC, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,8 +128,9 @@ class Project:
 
         Without a seed the arm's first, without a generation the last that is finished. Raises BadInput for what is not there.
         """
-        folder = self._generation(self._begun(), arm, seed, generation)[2]
+        chain, number, folder = self._generation(self._begun(), arm, seed, generation)
         with self._inside():
+            _check_kept(chain, number, folder, SYNTHETIC)
             return read_samples(folder / SYNTHETIC)
 
     def model(self, arm: str, seed: int | None = None, generation: int | None = None, part: "Part" = "output") -> "Model":
@@ -143,6 +145,7 @@ class Project:
         params = self._begun()
         chain, number, folder = self._generation(params, arm, seed, generation)
         with self._inside():
+            _check_kept(chain, number, folder, *([BASE] if part == "base" else [BASE, AUXILIARY]))
             return Model(Job(params, chain, number, folder), part)
 
     def run(
@@ -214,3 +217,10 @@ class Project:
         if code:
             kind = next((kind for kind in SAID if last.startswith(kind)), None)
             raise SAID[kind](last.removeprefix(kind)) if kind else RunFailed(last or f"the run ended with exit code {code}")
+
+
+def _check_kept(chain: Chain, number: int, folder: Path, *names: str) -> None:
+    """Raise BadInput where any of a generation's files was let go."""
+    if let_go(folder / RECIPE) & {folder / name for name in names}:
+        command = f"self-consuming restore --arm {chain.arm} --seed {chain.seed} --generation {number}"
+        raise BadInput(f"generation: {number} of {chain} is not whole: {' and '.join(names)} were let go ({command})")

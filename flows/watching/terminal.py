@@ -11,7 +11,7 @@ from threading import Timer
 
 from flows.processes import stop_by_signals
 from flows.watching.progress import PLAIN, QUIET
-from pipeline.experiment.errors import GOES_ON, BadInput, RunFailed, in_a_line
+from pipeline.experiment.errors import DESPITE, GOES_ON, BadInput, RunFailed, in_a_line
 from pipeline.experiment.params import UNREAD, Params, load
 from pipeline.storage.layout import PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
@@ -24,6 +24,8 @@ STARTING = "starting: Prefect's server and the libraries, then data and base mod
 def run(given: argparse.Namespace) -> None:
     """Run the experiment of params.yaml, or say that all is current."""
     stop_by_signals()
+    if given.despite_disk:
+        os.environ[DESPITE] = "1"
     params = load(Path(PARAMS), unread=UNREAD)  # what is current was checked when it was made
     from flows.plan import everything_current, select
     from pipeline.making.environments import others

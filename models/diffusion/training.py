@@ -1,5 +1,7 @@
 """Training a denoiser: Adam, learning-rate schedule, exponential moving average of the weights."""
 
+import math
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -42,7 +44,8 @@ class Watch:
     """What is kept of a training beside the model.
 
     Attributes:
-        checkpoint: where states are kept, if anywhere, whenever `images` more have been seen, and at the end.
+        checkpoint: where states are kept, if anywhere, whenever `images` more have been seen, or so many `seconds` are over,
+            and at the end.
         curve: the mean loss of every CHUNK_STEPS steps is appended to it.
         progress: is told, as often, how many steps are done, and that mean.
         snapshots: averages that are kept for later, if any.
@@ -50,7 +53,8 @@ class Watch:
     """
 
     checkpoint: Checkpoint | None = None
-    images: int = 0
+    images: float = 0
+    seconds: float = math.inf
     curve: list[float] = field(default_factory=list)
     progress: Callable[[int, float], None] | None = None
     snapshots: Snapshots | None = None
@@ -69,6 +73,7 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
     run = _Run(denoiser, examples.device, budget, watch.snapshots)
     state = watch.checkpoint.load() if watch.checkpoint else None
     start = kept = 0
+    kept_at = time.monotonic()
     if state is not None:
         start = kept = run.restore(state)
         watch.curve += state["curve"].tolist()
@@ -82,9 +87,10 @@ def train(denoiser: Denoiser, examples: Examples, budget: Budget, seed_of: SeedO
             watch.curve.append(run.mean_loss(step))
             if watch.progress:
                 watch.progress(step + 1, watch.curve[-1])
-        due = (step + 1) % chunk == 0 and (step + 1 - kept) * budget.batch >= watch.images
+        long_ago = (step + 1 - kept) * budget.batch >= watch.images or time.monotonic() - kept_at >= watch.seconds
+        due = (step + 1) % chunk == 0 and long_ago
         if watch.checkpoint and (due or step + 1 == budget.steps):
-            kept = step + 1
+            kept, kept_at = step + 1, time.monotonic()
             said = {"curve": torch.tensor(watch.curve), "processes": torch.tensor(watch.processes)}
             if world.rank() == 0:
                 watch.checkpoint.keep(run.state(kept) | said)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from models.diffusion.power_function import LONGEST
-from models.registry import MOST, Count, Section
+from models.registry import MOST, Count, Positive, Section
 
 
 class PowerAverage(Section):
@@ -20,7 +20,9 @@ class PowerAverage(Section):
 
 
 class Training(Section):
-    """A training budget, in steps or in images seen (steps x batch). Checkpoints inside a training change no bits.
+    """A training budget, in steps or in images seen (steps x batch).
+
+    Checkpoints inside a training, after so many images or minutes, change no bits.
 
     The rate rises over a share of the steps (`warmup`) or over images (`warmup_images`); schedule inverse-sqrt is EDM2's, which
     falls with the root of the images seen from `decay_images` on. The half-life of the weight average is the share `ema` of the
@@ -41,6 +43,7 @@ class Training(Section):
     ema_images: Count | None = None
     augmentation: Annotated[float, Field(ge=0, le=1)] | None = None
     checkpoint_images: Count | None = None
+    checkpoint_minutes: Positive | None = None
 
     @property
     def kept_images(self) -> int | None:

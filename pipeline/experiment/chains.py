@@ -16,6 +16,8 @@ READ_TO_CHOOSE = ("evaluation.extractor", "evaluation.selection", "evaluation.se
 """And those that a guidance is chosen by."""
 READ_TO_JUDGE = ("data", "evaluation", "engine.threads")
 """The params that samples are judged by."""
+CHECKPOINTS = ("checkpoint_images", "checkpoint_minutes")
+"""The keys of a training that change no bits."""
 OWN = ("guidance", "candidates", "interval", "guide", "hook", "zeta", "init", "memory", "synthetic_share", "n_synthetic")
 """The keys of an arm that decide its numbers, beside loop and strategy, where they are given."""
 
@@ -96,7 +98,7 @@ def given(params: Params, keys: Iterable[str]) -> list[str]:
 def budget(params: Params, section: str) -> list[str]:
     """The keys of a training that decide its numbers."""
     fields = type(getattr(params, section)).model_fields
-    return given(params, [f"{section}.{field}" for field in fields if field != "checkpoint_images"])
+    return given(params, [f"{section}.{field}" for field in fields if field not in CHECKPOINTS])
 
 
 def _look_up(nested: dict[str, Any], key: str) -> Any:

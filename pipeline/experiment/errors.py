@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 GOES_ON = "the same command goes on from the last finished generation"
 STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
 """What a run says, and its exit code, when it was stopped."""
+DESPITE = "SELF_CONSUMING_DESPITE_DISK"
+"""The environment variable that lets a run begin whose results do not fit on the disk."""
 LONGEST = 700
 """Of what is said in a line; other libraries put their remedy at the end."""
 

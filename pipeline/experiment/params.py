@@ -18,6 +18,7 @@ from pipeline.experiment.arms import Arm, Samples
 from pipeline.experiment.budgets import Auxiliary, Training
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.extensions import Extension, extend
+from pipeline.experiment.keeping import Keep
 from pipeline.experiment.kinds import (
     DATASETS,
     EXTRACTORS,
@@ -71,6 +72,7 @@ class Params(Section):
     evaluation: Evaluation
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
     engine: Engine
+    keep: Keep | None = None
     remote: Annotated[str, Field(min_length=1)] | None = None
     extensions: list[Extension] | None = None
     _raw: dict[str, Any] = PrivateAttr(default_factory=dict)

@@ -150,7 +150,8 @@ class Engine(Section):
     cores / workers, rounding follows the machine, and so do the bytes. A Ray cluster is joined (auto, or HOST:PORT) or started
     for a run (local). `precision` is that of the networks alone (tf32 differs from fp32 on a GPU only); `compile` fuses their
     operations, which takes a minute at first. `processes_per_chain` share each chain's trainings and samples, every one with so
-    many threads and, where there are GPUs, its own (Ray: gpus_per_chain, above 1).
+    many threads and, where there are GPUs, its own (Ray: gpus_per_chain, above 1). A disk that is full, or lost, is waited for
+    where `on_full` is wait.
     """
 
     kind: Literal["processes", "ray"] = "processes"
@@ -158,6 +159,7 @@ class Engine(Section):
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)]
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     compile: bool = False
+    on_full: Literal["stop", "wait"] = "stop"
     address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     gpus_per_chain: Annotated[float, Field(ge=0, le=64)] | None = None
     processes_per_chain: Annotated[int, Field(ge=1, le=64)] | None = None

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -23,25 +24,35 @@ class FileCheckpoint:
         self.training = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in belongs)).hexdigest()
 
     def load(self) -> State | None:
-        """The state that was kept last, on the CPU; None where there is none of this training."""
-        if not self.path.exists():
+        """The state that was kept last, on the CPU; the one before where that is damaged; None where this training has none."""
+        return self._read(self.path) or self._read(self.former)
+
+    @property
+    def former(self) -> Path:
+        """The file of the state before the last."""
+        return self.path.with_suffix(f".former{self.path.suffix}")
+
+    def _read(self, path: Path) -> State | None:
+        if not path.exists():
             return None
         try:
-            with safe_open(self.path, framework="pt") as file:
+            with safe_open(path, framework="pt") as file:
                 if (file.metadata() or {}).get(NAME) != self.training:
                     return None
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         except SafetensorError:
-            log.warning("%s is damaged: the training starts from its beginning", self.path)
+            log.warning("%s is damaged: the training goes on from an earlier state, or starts from its beginning", path)
             return None
-        log.warning("%s: the training goes on after %d steps", self.path, state["step"])
+        log.warning("%s: the training goes on after %d steps", path, state["step"])
         former, now = int(state["processes"][-1]), world.size()
         if former != now:
-            log.warning("%s: it had %d processes, and has %d now: bits may differ from here on", self.path, former, now)
+            log.warning("%s: it had %d processes, and has %d now: bits may differ from here on", path, former, now)
         return state
 
     def keep(self, state: State) -> None:
-        """Write the state, atomically."""
+        """Write the state, atomically; the former one is kept back."""
+        if self.path.exists():
+            os.replace(self.path, self.former)
         write_bytes(self.path, save(state, metadata={NAME: self.training}))
 
 

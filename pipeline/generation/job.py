@@ -183,12 +183,13 @@ def fit_model(
     def seed_of(stream: str, index: int) -> int:
         return job.seed(f"{purpose}-{stream}", index)
 
-    every = training.checkpoint_images or 0
+    images, minutes = training.checkpoint_images, training.checkpoint_minutes
     seen = examples(pool, device_of(job.params), job.classes, getattr(job.params.data, "flip", False))
     with Within(job.work, job.generation, purpose, budget.steps * budget.batch) as within:
         watch = Watch(
-            checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if every else None,
-            images=every,
+            checkpoint=_checkpoint(job, denoiser, pool, budget, purpose) if images or minutes else None,
+            images=images or math.inf,
+            seconds=60 * minutes if minutes else math.inf,
             progress=lambda steps, loss: within.tell(steps * budget.batch, loss),
             snapshots=snapshots.kept(training, job.work, purpose) if model and world.rank() == 0 else None,
         )

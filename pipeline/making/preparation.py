@@ -39,15 +39,16 @@ def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dic
         Remote(versions, params).pull(wanted)
         renew_parts(versions, params)
         try:
-            return _make(versions, params, list(dict.fromkeys(chain.seed for chain in wanted)))
+            return _make(versions, params, wanted)
         except Broken as error:
             for chain in wanted:
                 note_failure(params, chain, str(error))
             raise
 
 
-def _make(versions: Versions, params: Params, seeds: list[int]) -> dict[int, str]:
-    """What all chains share, as far as it is not current."""
+def _make(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:
+    """What all chains share, as far as it is not current; before models are trained it is checked that all has room."""
+    seeds = list(dict.fromkeys(chain.seed for chain in wanted))
     failures, recipe, needed = {}, Layout(params.experiment).recipe, stages.shared(params)
 
     def make(name: str, act: Callable[[Recording], None]) -> None:
@@ -60,6 +61,10 @@ def _make(versions: Versions, params: Params, seeds: list[int]) -> dict[int, str
     make(stages.SET, partial(make_set, params))
     make(stages.EXTRACTOR, partial(make_extractor, params))
     make(stages.JUDGED, partial(judge_real, params))
+    if any(not versions.stage_is_current(f"{recipe}:{stages.base(seed)}") for seed in seeds):
+        from pipeline.making.estimate import check_room
+
+        check_room(versions, params, wanted)
     for seed in seeds:
         this = params.fingerprint, seed
         try:

@@ -12,23 +12,29 @@ from pipeline.experiment.params import Params
 from pipeline.generation.job import Job
 from pipeline.generation.steps import conclude, train_base
 from pipeline.making.judgement import judged
+from pipeline.recipes.let_go import let_go
 from pipeline.recipes.rendering import roots
 from pipeline.records.cache import md5_of
 from pipeline.records.ledger import digests, sources
 from pipeline.records.repository import Versions
 from pipeline.storage.files import write_bytes, write_json
-from pipeline.storage.layout import BASE, METRICS, PICTURE, Layout
+from pipeline.storage.layout import BASE, METRICS, PICTURE, RECIPE, Layout
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     """What does not agree in a committed generation, a line each: stored files against the lock, and a recomputation.
 
-    Empty where everything agrees, to the byte. Generation 1 includes the base model that all arms share.
+    Empty where everything agrees, to the byte. Generation 1 includes the base model that all arms share. Where what the
+    generation was made from was let go, the stored files alone are compared; what was let go of itself is recomputed.
     """
     layout = Layout(params.experiment)
     folder = layout.generation(chain, generation)
     recorded = digests(folder)
-    found = [f"{folder / name}: differs from what DVC recorded" for name in recorded if md5_of(folder / name) != recorded[name]]
+    gone = {path.name for path in let_go(folder / RECIPE)}
+    here = recorded.keys() - gone
+    found = [f"{folder / name}: differs from what DVC recorded" for name in here if md5_of(folder / name) != recorded[name]]
+    if rests_on_let_go(folder):
+        return found
     changed = [path for path, md5 in sources(folder).items() if md5_of(path) != md5]
     if changed:  # from these a recomputation could only give something else
         return found + [f"{path}: differs from what {folder} was made from" for path in changed]
@@ -51,6 +57,11 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     return found
 
 
+def rests_on_let_go(folder: Path) -> bool:
+    """Whether something that a generation was made from was let go, so that it cannot be recomputed by itself."""
+    return any(path in let_go(path.with_name(RECIPE)) for path in sources(folder))
+
+
 def altered(params: Params, chains: Collection[Chain]) -> list[str]:
     """The files of data, extractor, floor and base models that are not what DVC recorded, a line each."""
     versions = Versions(params, shared=True)
@@ -60,8 +71,9 @@ def altered(params: Params, chains: Collection[Chain]) -> list[str]:
 def gap(params: Params, chain: Chain, number: int, later: list[Path]) -> str:
     """Why a generation cannot be verified, though it or `later` ones are committed."""
     folder = Layout(params.experiment).generation(chain, number)
+    gone = let_go(folder / RECIPE)
     for name in digests(folder):
-        if not (folder / name).exists():
+        if folder / name not in gone and not (folder / name).exists():
             return f"{folder / name}: is not there"
     after = f"; {later[0].name} to {later[-1].name} came after it" if later[0] != folder else ""
     return f"{folder}: is not committed, or not from the one before{after}"

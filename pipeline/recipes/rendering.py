@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pipeline.experiment.chains import Chain, chains, check_arm, check_seed, lengths
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.params import Params
-from pipeline.recipes import stages
+from pipeline.recipes import let_go, stages
 from pipeline.storage.files import read_json, write_text
 from pipeline.storage.layout import RECIPE, RUNNER, Layout
 from pipeline.storage.ownership import owner
@@ -21,10 +21,11 @@ PLANNED = "plan", "chains"
 AGAIN = "the recipes did not fit params.yaml and have been rendered anew: give the same command again"
 
 
-def recipe(params: Params, chain: Chain, generation: int) -> str:
-    """The text of a generation's dvc.yaml."""
+def recipe(params: Params, chain: Chain, generation: int, gone: Collection[Path] = ()) -> str:
+    """The text of a generation's dvc.yaml, which does not name those of the chain's outputs that are `gone`."""
     made = stages.generation_stage(params, chain, generation)
-    return f"{HEAD}{made}{stages.judged_stage(params, chain, generation)}"
+    text = f"{HEAD}{made}{stages.judged_stage(params, chain, generation)}"
+    return let_go.without(text, Layout(params.experiment).generation(chain, generation), gone)
 
 
 def roots(params: Params, wanted: Iterable[Chain]) -> list[str]:
@@ -42,8 +43,9 @@ def render(params: Params, longer: dict[Chain, int] | None = None) -> bool:
     """
     layout = Layout(params.experiment)
     wanted = lengths(params, longer)
+    gone = {chain: let_go.of_chain(layout.chain(chain)) for chain in wanted}
     texts = {
-        layout.generation(chain, number) / RECIPE: recipe(params, chain, number)
+        layout.generation(chain, number) / RECIPE: recipe(params, chain, number, gone[chain])
         for chain, length in wanted.items()
         for number in range(1, length + 1)
     }
@@ -83,6 +85,16 @@ def rendered(params: Params) -> dict[Chain, int]:
     return {chain: len(list(layout.chain(chain).glob(f"g*/{RECIPE}"))) for chain in chains(params)}
 
 
+def take_back(params: Params, chain: Chain, again: Collection[Path]) -> None:
+    """Let the recipes name what was let go of the generation folders `again`: for DVC it is missing from now on."""
+    layout = Layout(params.experiment)
+    gone = {path for path in let_go.of_chain(layout.chain(chain)) if path.parent not in again}
+    for path in sorted(layout.chain(chain).glob(f"g*/{RECIPE}"), reverse=True):  # a kill leaves what can be done again
+        text = recipe(params, chain, int(path.parent.name[1:]), gone)
+        if _text(path) != text:
+            write_text(path, text)
+
+
 def _planned(params: Params) -> dict[str, int]:
     return {str(chain): params.length(chain.arm) for chain in chains(params)}
 
@@ -106,8 +118,12 @@ def chains_stage(params: Params) -> None:
 
 
 def check(path: Path, stage: str, params: Params) -> None:
-    """Raise RunFailed where a recipe that DVC follows has not this stage, whose text fits params.yaml."""
+    """Raise RunFailed where a recipe that DVC follows has not this stage, whose text fits params.yaml.
+
+    Where something was let go of its chain, DVC may know its outputs only in part: from then on it knows them all.
+    """
     if stage not in _text(path):
+        let_go.forget(path.parents[1])
         render(params)
         raise RunFailed(AGAIN)
 

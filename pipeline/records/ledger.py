@@ -10,6 +10,7 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline.experiment.chains import Chain, decisive, judging
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import MAX_GENERATIONS
+from pipeline.recipes.let_go import let_go
 from pipeline.recipes.rendering import roots
 from pipeline.recipes.stages import GENERATION, JUDGED, predecessor
 from pipeline.storage.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, Layout
@@ -67,21 +68,37 @@ def beyond(params: Params, chain: Chain, number: int) -> list[Path]:
 
 
 def absent(params: Params, wanted: Collection[Chain]) -> list[str]:
-    """DVC's names of the chains' stages whose locks name outputs that are not here: made elsewhere, or taken away."""
+    """DVC's names of the chains' stages whose locks name outputs that are not here, and that were not let go."""
     layout = Layout(params.experiment)
     folders = [lock.parent for chain in wanted for lock in sorted(layout.chain(chain).glob(f"g*/{LOCK}"))]
     recipes = [str(folder / RECIPE) for folder in folders if (folder / RECIPE).exists()]
-    return [name for name in (*roots(params, wanted), *recipes) if not all(out.exists() for out in outputs(name))]
+    named = {name: outputs(name).keys() - let_go(Path(name)) for name in (*roots(params, wanted), *recipes)}
+    return [name for name, outs in named.items() if not all(out.exists() for out in outs)]
+
+
+def in_use(md5: str) -> bool:
+    """Whether any lock of the project records an output of this content that was not let go."""
+    for lock in _locks():
+        if md5 in lock.read_text(encoding="utf-8"):
+            outs = [each for stage in _read(lock).values() for each in _hashes(stage, "outs").items()]
+            if {Path(out) for out, found in outs if found == md5} - let_go(lock.with_name(RECIPE)):
+                return True
+    return False
 
 
 def drop_damaged_locks() -> list[Path]:
     """Remove locks that a kill in the middle of DVC's writing has cut: what they recorded counts as never committed."""
-    runs = Path("runs")
-    locks = [Path(LOCK), *runs.glob(f"*/{LOCK}"), *runs.glob(f"*/*/seed*/g*/{LOCK}"), *Path("studies").glob(f"*/{LOCK}")]
-    damaged = [path for path in locks if path.exists() and not _read(path)]
+    damaged = [path for path in _locks() if not _read(path)]
     for path in damaged:
         path.unlink()
     return damaged
+
+
+def _locks() -> list[Path]:
+    """All locks of the project."""
+    runs = Path("runs")
+    locks = [Path(LOCK), *runs.glob(f"*/{LOCK}"), *runs.glob(f"*/*/seed*/g*/{LOCK}"), *Path("studies").glob(f"*/{LOCK}")]
+    return [path for path in locks if path.exists()]
 
 
 def _locked(folder: Path, stage: str = GENERATION) -> dict[str, Any]:

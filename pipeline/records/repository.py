@@ -77,10 +77,13 @@ class Versions:
         return [path for path, md5 in files.items() if md5_of(path) != md5]
 
     def commit(self, target: str) -> None:
-        """Record outputs made by this process as the result of their recipe (lock, cache and run cache)."""
+        """Record outputs made by this process as the result of their recipe (lock, cache and run cache).
+
+        Files and cache share their bytes where the file system can and `cache.type` lets them.
+        """
         self.check_params()
         with self.held():
-            self._repo.commit(target, force=True, relink=False)
+            self._repo.commit(target, force=True, relink=True)
 
     @contextmanager
     def recording(self, target: str) -> Iterator[None]:
@@ -103,6 +106,18 @@ class Versions:
                 yield
             finally:
                 self._holds = False
+
+    def drop(self, md5: str) -> None:
+        """Remove a file's content from DVC's cache, if it is there."""
+        with suppress(FileNotFoundError):
+            self._repo.cache.local.delete(md5)
+
+    def shares_bytes(self) -> bool:
+        """Whether outputs and cache may share their bytes: by links, on one file system."""
+        cache = Path(self._repo.cache.local.path)
+        where = next(path for path in (cache, *cache.parents) if path.exists())
+        linked = {"hardlink", "symlink"} & set(self._repo.cache.local.cache_types)
+        return bool(linked) and where.stat().st_dev == Path().stat().st_dev
 
     def remotes(self) -> list[str]:
         """The names of the remotes that DVC knows."""

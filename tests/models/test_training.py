@@ -157,8 +157,12 @@ def test_a_checkpoint_of_another_training_and_a_damaged_one_are_not_taken_up(tmp
     path = tmp_path / "state.safetensors"
     FileCheckpoint(path, b"this").keep({"processes": torch.tensor([1]), "step": torch.tensor(64)})
     assert FileCheckpoint(path, b"other").load() is None
-    assert FileCheckpoint(path, b"this").load() == {"processes": torch.tensor([1]), "step": torch.tensor(64)}
+    state = {"processes": torch.tensor([1]), "step": torch.tensor(64)}
+    assert FileCheckpoint(path, b"this").load() == state
+    FileCheckpoint(path, b"this").keep(state | {"step": torch.tensor(96)})
     path.write_bytes(path.read_bytes()[:-3])
+    assert FileCheckpoint(path, b"this").load() == state, "the one before is kept back"
+    path.with_suffix(".former.safetensors").unlink()
     assert FileCheckpoint(path, b"this").load() is None
 
 

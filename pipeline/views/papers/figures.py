@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import Params
-from pipeline.storage.layout import STUDY_FOLDER, SYNTHETIC, Layout
+from pipeline.storage.layout import STUDY_FOLDER, Layout
 from pipeline.studies.bench.study import load_study
 from pipeline.studies.kind import kind_of
 from pipeline.views.papers.printing import LABEL, fit, save
@@ -80,7 +80,7 @@ def samples(params: Params, results: pd.DataFrame, width: float) -> Figure:
             if generation > end:
                 axes.axis("off")
                 continue
-            show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
+            show(axes, params, Layout(params.experiment).generation(chain, generation))
             for points in axes.collections:
                 points.set_sizes([POINT])
                 points.set_rasterized(True)  # thousands of points as paths would make the file large and slow

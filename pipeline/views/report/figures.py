@@ -23,7 +23,7 @@ from pipeline.experiment.params import Params
 from pipeline.experiment.sections import kind_of
 from pipeline.judging.pictures import contours, image_grid, window
 from pipeline.storage.files import read_array
-from pipeline.storage.layout import SYNTHETIC, Layout
+from pipeline.storage.layout import PICTURE, SYNTHETIC, Layout
 from pipeline.views.report.axes import generations, logarithmic
 from pipeline.views.report.palette import BLACK, CONTROL, GREY, Look, arm_looks
 from pipeline.views.report.results import Yardsticks, control_arm, first_chains
@@ -135,7 +135,7 @@ def samples(params: Params, results: pd.DataFrame) -> bytes:
             if generation > end:
                 axes.axis("off")
                 continue
-            show(axes, params, Layout(params.experiment).generation(chain, generation) / SYNTHETIC)
+            show(axes, params, Layout(params.experiment).generation(chain, generation))
     return png(figure)
 
 
@@ -183,9 +183,15 @@ def _draw(axes: Axes, chart: dict[str, Any]) -> None:
     axes.grid(alpha=0.25)
 
 
-def show(axes: Axes, params: Params, path: Path) -> None:
-    """Draw a generation's samples: points with the truth's two-sigma contours, or a grid of images."""
-    source, output = stored(params), read_array(path)
+def show(axes: Axes, params: Params, folder: Path) -> None:
+    """Draw a generation's samples: points with the truth's two-sigma contours, or a grid of images.
+
+    Of those that were let go, the picture that was made when they were judged.
+    """
+    if not (folder / SYNTHETIC).exists():
+        axes.imshow(plt.imread(folder / PICTURE))
+        return
+    source, output = stored(params), read_array(folder / SYNTHETIC)
     if not isinstance(source, Points):
         axes.imshow(image_grid(output, GRID_SIDE, GRID_SIDE), interpolation="nearest")
         return

@@ -1,0 +1,123 @@
+"""Runs of weeks: docs/long.md's script, disks that are too small or full, and what is said beforehand."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, until
+
+from pipeline.experiment.chains import Chain
+from pipeline.experiment.errors import BadInput, RunFailed
+from pipeline.experiment.params import load, parse
+from pipeline.making import estimate, patience
+from pipeline.making.shared import make_points
+
+SCRIPT = re.search(r"```bash\n(.*?)```", (ROOT / "docs/long.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
+PROGRAM = '#!/bin/bash\necho "$@" >> calls\ntrap "exit 130" TERM\n[ -e code ] && exit $(cat code)\nsleep 30 >/dev/null & wait\n'
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A folder with a program that notes its arguments and ends with the code in the file `code`, or waits for an interrupt."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name, text in {".venv/bin/self-consuming": PROGRAM, "scontrol": '#!/bin/bash\necho "$@" > requeued\n'}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def submit(folder: Path) -> subprocess.Popen[str]:
+    more = {"SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"}
+    words = ["bash", "-c", SCRIPT]
+    return subprocess.Popen(words, cwd="/", env=os.environ | more, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.parametrize(("code", "requeued"), [(0, False), (1, True), (2, False)])
+def test_the_slurm_script_queues_itself_again_until_the_run_is_done_or_its_input_is_bad(job, code, requeued):
+    (job / "code").write_text(str(code))
+    script = submit(job)
+    script.communicate(timeout=20)
+    assert script.returncode == code
+    assert (job / "calls").read_text() == "run --quiet\n"
+    assert (job / "requeued").exists() == requeued
+
+
+def test_the_slurm_script_stops_the_run_when_its_time_is_nearly_up_and_queues_itself_again(job):
+    script = submit(job)
+    until((job / "calls").exists, 20)
+    time.sleep(0.3)
+    script.send_signal(signal.SIGUSR1)
+    script.communicate(timeout=20)
+    assert script.returncode == 130
+    assert (job / "requeued").read_text() == "requeue 7\n"
+
+
+@pytest.fixture
+def smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """The values of preset smoke, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return load(ROOT / "presets/smoke.yaml").model_dump(exclude_unset=True)
+
+
+def test_the_estimate_counts_what_is_kept_and_follows_the_number_of_steps(smoke):
+    chain = Chain("sims", 0)
+    longer = smoke | {"train": smoke["train"] | {"steps": 20_000}}
+    tight = smoke | {"keep": {"networks": [], "samples": "needed"}}
+    make_points(parse(smoke), 0)
+
+    def of(raw: dict, generations: int, copies: int = 1) -> estimate.Estimate:
+        return estimate.estimate(parse(raw), {chain: generations}, copies)
+
+    samples = 2 * 1000 * 2 * 4
+    network = (of(smoke, 2).bytes - of(smoke, 1).bytes - samples) // 2
+    assert network == sum(weight.numel() * 4 for weight in estimate.fresh_model(_job(parse(smoke)), "init").parameters())
+    assert of(tight, 100).bytes == of(tight, 2).bytes < of(smoke, 4).bytes
+    assert of(smoke, 3, copies=2).bytes == 2 * of(smoke, 3).bytes
+    assert of(longer, 1).seconds > 10 * of(smoke, 1).seconds > 0
+
+
+def _job(params):
+    return estimate.Job(params, Chain("sims", 0), 1, Path())
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_trained_unless_told_otherwise(project):
+    small = project("small", edit=lambda text: text.replace("generations: 2", "generations: 999"))
+    small.edit("n_synthetic: 1000", "n_synthetic: 100000000")
+    said = small.run("flows.cli", "run", code=2)
+    assert re.search(r"error: disk: [\d.]+ GB are free, and [\d.]+ GB are needed: .*--despite-disk", said)
+    assert not (small.folder / "runs/smoke/base/seed0/base.safetensors").exists()
+
+
+def test_a_full_disk_is_waited_for_where_params_say_so(smoke, monkeypatch):
+    tries, rooms = [], iter([False, True])
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "has_room", lambda folder: next(rooms))
+
+    def act() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RunFailed("DVC: no room") from OSError(errno.ENOSPC, "No space left on device")
+
+    waiting = parse(smoke | {"engine": {"threads": 1, "on_full": "wait"}})
+    patience.patiently(waiting, Path(), act)
+    assert len(tries) == 2
+    tries.clear()
+    with pytest.raises(RunFailed, match="no room"):
+        patience.patiently(parse(smoke), Path(), act)
+    with pytest.raises(ValueError, match="not the disk"):
+        patience.patiently(waiting, Path(), lambda: _raise(ValueError("not the disk")))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("keep", [{"networks": ["every 0"]}, {"networks": ["middle"]}, {"samples": "last"}])
+def test_rules_that_keep_knows_not_are_refused_with_what_is_allowed(smoke, keep):
+    with pytest.raises(BadInput, match=r"keep\.(networks|samples).* is not allowed: .*every K"):
+        parse(smoke | {"keep": keep})
