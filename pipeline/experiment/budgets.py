@@ -34,7 +34,7 @@ class Training(Section):
     images: Count | None = None
     batch: Count
     microbatch: Count | None = None
-    learning_rate: Annotated[float, Field(ge=1e-12, le=1e3)]
+    learning_rate: Annotated[float, Field(ge=1e-12, le=1e30)]
     warmup: Annotated[float, Field(ge=0, le=1)] | None = None
     warmup_images: Annotated[int, Field(ge=0, le=MOST)] | None = None
     schedule: Literal["cosine", "constant", "inverse-sqrt"]

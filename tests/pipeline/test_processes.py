@@ -98,7 +98,7 @@ def test_when_a_process_is_killed_the_step_fails_and_the_same_command_goes_on_to
 
 def test_numbers_that_break_in_the_processes_are_said_as_in_one(points: Make) -> None:
     with pytest.raises(Broken, match=r"^base model of seed 0: the loss is not finite at step"):
-        make_base(points(2, learning_rate=1000), 0)
+        make_base(points(2, learning_rate=1e30), 0)
     assert not LAYOUT.base(0).exists()
 
 
