@@ -16,7 +16,7 @@ from pipeline.storage.ownership import owned
         (["run", "--arm", "foo"], "arm: 'foo' is not allowed: params.yaml has standard, sims"),
         (["run", "--seed", "7"], "seed: 7 is not allowed: params.yaml has 0"),
         (["runn"], "invalid choice: 'runn'"),
-        (["preset", "nope"], "preset: 'nope' is not allowed: one of cifar10-small, digits, fashion"),
+        (["preset", "nope"], "preset: 'nope' is not allowed: one of cifar10, cifar10-mini, cifar10-small"),
         (["verify", "--arm", "sims"], "verify: no such finished generation"),
         (["verify", "--arm", ""], "arm: '' is not allowed: params.yaml has standard, sims"),
         (["report"], "experiment: 'smoke' has made nothing yet"),
