@@ -80,7 +80,9 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         axes.set_ylim(min(measured) / 2, results["fid"].max() * 2)
     if image is not None:
         figure.colorbar(image, ax=panels[1], label="denoiser's error, in units of the network's output")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    handles = panels[0, 0].get_legend_handles_labels()
+    columns = min(5, 2 * len(settings_there))
+    figure.legend(*handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
     return figure
 
 
