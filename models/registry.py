@@ -22,7 +22,7 @@ Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Scale = Annotated[float, Field(ge=1e-9, le=1e9)]
 """Of data or noise. Models compute in float32, which holds the squares of such numbers, and their ratios."""
-Factor = Annotated[float, Field(gt=0, le=100)]
+Factor = Annotated[float, Field(gt=0, le=1e30)]
 """Of a score or of noise: a sampler applies it at every step."""
 
 

@@ -24,6 +24,8 @@ log = logging.getLogger("self-consuming")
 WORTH_SECONDS, WORTH_BYTES = 60.0, 10**8
 """Below both nothing is said."""
 STEPS = 3
+HARMLESS = 1e-6
+"""A learning rate with which no training diverges: what diverges says so when it is made."""
 FLOAT = 4
 FORWARD = 1 / 3
 """Share of a training step that the network's forward pass takes."""
@@ -57,7 +59,7 @@ def check_room(versions: Versions, params: Params, wanted: dict[Chain, int]) -> 
 
 def estimate(params: Params, wanted: dict[Chain, int], copies: int) -> Estimate:
     """What the generations that are not there yet will take; every file lies there in so many copies."""
-    layout, step, size, total, seconds = Layout(params.experiment), *_measured(params), 0, list[float]()
+    layout, step, size, total, seconds = Layout(params.experiment), *_measured(params, next(iter(wanted))), 0, list[float]()
     for chain, length in wanted.items():
         job = Job(params, chain, 1, Path())
         networks = (2 if job.strategy.second else 1) * size
@@ -84,19 +86,24 @@ def _seconds(job: Job, step: float) -> float:
 
 
 @cache
-def _measured(params: Params) -> tuple[float, int]:
+def _measured(params: Params, chain: Chain) -> tuple[float, int]:
     """Seconds of a training step on this machine, and the bytes of a network."""
     from models.diffusion.training import train
 
     fix(params)
-    job = Job(params, Chain(next(iter(params.arms)), params.seeds[0]), 1, Path())
+    job = Job(params, chain, 1, Path())
     model = fresh_model(job, "init")
     size = sum(weight.numel() for weight in model.parameters()) * FLOAT
     seen = examples(joined([job.real]), device_of(params), job.classes, False)
 
     def lasts(steps: int) -> float:
         began = time.perf_counter()
-        train(model, seen, compute.budget(params.train.model_copy(update={"steps": steps}), params), lambda *_: 0)
+        train(
+            model,
+            seen,
+            compute.budget(params.train.model_copy(update={"steps": steps, "learning_rate": HARMLESS}), params),
+            lambda *_: 0,
+        )
         return time.perf_counter() - began
 
     first = lasts(1)

@@ -74,7 +74,7 @@ def test_a_sweep_is_made_by_prefect_and_goes_on_and_dvc_makes_the_same_points(pr
     [
         ("kind: pollution", "kind: polution", "kind: 'polution' is not allowed: one of control,"),
         ("share:", "shares:", "axes: seed, shares is not allowed: they must be seed, share"),
-        ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-1.0]", "settings.guidances.0: -1.0 is not allowed"),
+        ("  guidances: [0.0, 1.0, 1.5]", "  guidances: [-101.0]", "settings.guidances.0: -101.0 is not allowed"),
         ("  guidances: [0.0, 1.0, 1.5]", "  guidance: 1.0", "settings.guidances"),
         ("kind: pollution", "kind: pollution\nnote: x", "note: unknown key (value 'x'); allowed are kind, preset, changes,"),
         ("settings:", "settings:\n  note: x", "settings.note: unknown key (value 'x'); allowed are guidances"),
