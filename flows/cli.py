@@ -248,7 +248,7 @@ def _average(given: argparse.Namespace) -> None:
 
 
 def _preset(given: argparse.Namespace) -> None:
-    presets = {path.stem: path for path in sorted(Path(PRESETS).glob("*.yaml"))}
+    presets = {path.stem: path for path in sorted(Path(PRESETS).glob("*.yaml"), key=lambda path: path.stem)}
     if not presets:
         raise BadInput(f"preset: there is no folder {PRESETS} here; run it from the project's root")
     if given.name == "list":

@@ -48,6 +48,12 @@ def line(chain: str, generations: str, step: str, total: str, loss: str = r"loss
     return re.compile(LINE.format(**words), re.MULTILINE)
 
 
+def has_points(project: Project) -> bool:
+    """Whether MLflow's store has its tables yet: it makes them when it is used first."""
+    with sqlite3.connect(project.folder / "mlflow.db") as db:
+        return bool(db.execute("select 1 from sqlite_master where name = 'metrics'").fetchone())
+
+
 def live_points(project: Project, run: str) -> dict[str, list[tuple[int, float]]]:
     """What MLflow has of a run: the points (step, value) of each of its metrics, in the order in which they were written."""
     query = "select key, step, value from metrics natural join runs where name = ? and lifecycle_stage = 'active'"
