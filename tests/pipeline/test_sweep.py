@@ -88,7 +88,7 @@ def test_a_range_that_is_none_is_refused_with_the_axis(make: Make, given: dict[s
         ({"trian.steps": [1]}, {}, "axes.trian.steps: 1 is not allowed: trian: unknown key"),
         ({"train.steps": [10, 0]}, {}, "axes.train.steps: 0 is not allowed"),
         ({"arms.sim.guidance": [1.0]}, {}, "axes.arms.sim.guidance: there is no arm 'sim'; allowed are standard, sims"),
-        ({"arms.sims.guidance": [1.0, -1.0]}, {}, "axes.arms.sims.guidance: -1.0 is not allowed"),
+        ({"arms.sims.guidance": [1.0, -101.0]}, {}, "axes.arms.sims.guidance: -101.0 is not allowed"),
         ({"arms.sims.hook": [{"name": "unknown"}]}, {}, "axes.arms.sims.hook"),
         ({"n_synthetic.start": [100]}, {}, "axes.n_synthetic.start: n_synthetic in presets/smoke.yaml is no section"),
         ({"seeds": [1]}, {}, "axes.seeds: is not allowed: a point has one seed, that of the axis seed"),

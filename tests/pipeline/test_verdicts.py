@@ -76,10 +76,10 @@ def test_network_evaluations_are_those_of_all_that_is_drawn_candidates_and_rejec
     }
     whole = params.model_dump(mode="json", exclude_none=True)
     more = parse(whole | {"arms": arms, "evaluation": {"extractor": "identity", "n": 4000, "selection": 1000}})
-    assert evaluations(more, Chain("standard", 0), 1, 35) == 4000 * 35
-    assert evaluations(more, Chain("sims", 0), 1, 70) == 4000 * 70 + 10_000 * 35
-    assert evaluations(more, Chain("auto", 0), 1, 70) == 4000 * 70 + 10_000 * 35 + 2000 * (35 + 70)
-    assert evaluations(more, Chain("hooked", 0), 1, 35) == 8000 * 35
+    assert evaluations(more, Chain("standard", 0), 1, 35) == 12_000 * 35
+    assert evaluations(more, Chain("sims", 0), 1, 70) == 12_000 * 70 + 10_000 * 35
+    assert evaluations(more, Chain("auto", 0), 1, 70) == 12_000 * 70 + 10_000 * 35 + 2000 * (35 + 70)
+    assert evaluations(more, Chain("hooked", 0), 1, 35) == 24_000 * 35
 
 
 def test_the_answer_names_the_collapsed_arm_first_its_factor_and_what_sims_costs(params):
@@ -89,9 +89,9 @@ def test_the_answer_names_the_collapsed_arm_first_its_factor_and_what_sims_costs
     assert first.startswith("standard collapsed (MAD)")
     assert f"{factor:.3g} times" in first
     assert second.startswith("sims stayed stable")
-    # S has 10,000 samples of 35 evaluations, the output 4,000 of 70 here, standard's 4,000 of 35
+    # S has 10,000 samples of 35 evaluations, the output 12,000 of 70 here, standard's 12,000 of 35
     assert second.endswith(
-        "a generation costs 2.00 times the training images and 4.50 times the network evaluations of sampling of standard's."
+        "a generation costs 2.00 times the training images and 2.83 times the network evaluations of sampling of standard's."
     )
 
 
