@@ -46,9 +46,7 @@ def at_once(params: Params, count: int) -> int:
 
 def cost(params: Params, chain: Chain, generations: int) -> int:
     """Training steps of a chain: what makes one longer than another."""
-    arm = params.arms[chain.arm]
-    steps = params.train.steps + (params.auxiliary.steps if arm.fine_tunes else 0)
-    return (steps + ((arm.guide.steps or 0) if arm.guide else 0)) * generations
+    return params.training_steps(chain.arm) * generations
 
 
 def run_chains(

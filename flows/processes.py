@@ -64,19 +64,8 @@ def collect_rarely() -> None:
     atexit.register(gc.freeze)
 
 
-def end_with(parent: int) -> None:
-    """End this process soon after its parent (a process id) is gone, even by kill -9: no child outlives its run."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(WATCH_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
-
-
 def end_with_parent() -> None:
-    """The same for a process of `multiprocessing`, whose starter need not be its parent in the system's eyes."""
+    """End this process of `multiprocessing` soon after its starter, which need not be its parent in the system's eyes."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -13,9 +13,10 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.processes import collect_rarely, end_with, yield_to_other_sessions
+from flows.processes import collect_rarely, yield_to_other_sessions
 from flows.server.credentials import GIVEN, check_credentials
 from pipeline.experiment.errors import BadInput, RunFailed
+from pipeline.making.orphans import end_with
 from pipeline.storage.databases import begin_with_template
 from pipeline.storage.loopback import DIRECTLY
 

@@ -109,11 +109,11 @@ class Params(Section):
         if self.experiment in TAKEN:
             taken = f"reports/{self.experiment} holds {TAKEN[self.experiment]}"
             raise ValueError(f"experiment: {self.experiment!r} is not allowed: {taken}")
-        count = self.engine.processes
+        count, key = self.engine.processes, "processes_per_chain" if self.engine.processes_per_chain else "gpus_per_chain"
         for section, training in (("train", self.train), ("auxiliary", self.auxiliary)):
             if training.batch % count:
                 raise ValueError(
-                    f"{section}.batch: {training.batch} is not allowed: a chain's {count} processes share it evenly"
+                    f"engine.{key}: {count} is not allowed: they must share {section}.batch {training.batch} evenly"
                 )
         if count > 1 and ":" in self.device:
             raise ValueError(f"device: {self.device!r} is not allowed: a chain has {count} processes; cuda or cpu")
@@ -188,6 +188,12 @@ class Params(Section):
     def length(self, arm: str) -> int:
         """How many generations the arm's chains have."""
         return self.arms[arm].generations or self.generations
+
+    def training_steps(self, arm: str) -> int:
+        """How many steps a generation's models are trained for: the base, and the arm's second model where it trains one."""
+        chosen = self.arms[arm]
+        guide = (chosen.guide.steps or 0) if chosen.guide else 0
+        return self.train.steps + (self.auxiliary.steps if chosen.fine_tunes else 0) + guide
 
     def handed_on(self, arm: str, generation: int) -> int:
         """How many samples of a generation may enter the training sets of later ones."""

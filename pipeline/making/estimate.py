@@ -79,10 +79,8 @@ def estimate(params: Params, wanted: dict[Chain, int], copies: int) -> Estimate:
 def _seconds(job: Job, step: float) -> float:
     """Of a generation: training steps, and network evaluations of sampling as shares of a step."""
     params = job.params
-    steps = params.train.steps + (params.auxiliary.steps if job.arm.fine_tunes else 0)
-    steps += (job.arm.guide.steps or 0) if job.arm.guide else 0
     evaluations = (job.n_candidates * job.strategy.networks + job.n_drawn) * params.sampler.evaluations
-    return step * (steps + FORWARD * evaluations / params.train.batch)
+    return step * (params.training_steps(job.chain.arm) + FORWARD * evaluations / params.train.batch)
 
 
 @cache
@@ -97,13 +95,9 @@ def _measured(params: Params, chain: Chain) -> tuple[float, int]:
     seen = examples(joined([job.real]), device_of(params), job.classes, False)
 
     def lasts(steps: int) -> float:
+        short = params.train.model_copy(update={"steps": steps, "learning_rate": HARMLESS})
         began = time.perf_counter()
-        train(
-            model,
-            seen,
-            compute.budget(params.train.model_copy(update={"steps": steps, "learning_rate": HARMLESS}), params),
-            lambda *_: 0,
-        )
+        train(model, seen, compute.budget(short, params), lambda *_: 0)
         return time.perf_counter() - began
 
     first = lasts(1)

@@ -5,8 +5,6 @@ All do the same on the same files. The first works in the generation's folder, e
 
 import os
 import sys
-import threading
-import time
 from pathlib import Path
 
 import torch
@@ -21,15 +19,14 @@ from pipeline.experiment.params import parse
 from pipeline.generation import steps
 from pipeline.generation.job import Job
 from pipeline.making.launching import BASE, Task, note
+from pipeline.making.orphans import end_with
 from pipeline.storage.within import at_work
-
-LOOK_SECONDS = 0.2
 
 
 def main(file: str) -> int:
     """Do this process's part of the task."""
     task, number = Task.read(Path(file)), int(os.environ["RANK"])
-    _end_with(task.parent)
+    end_with(task.parent)
     try:
         _work(task, number, task.folder(number))
     except BaseException as error:  # who started it says so
@@ -56,15 +53,6 @@ def _work(task: Task, number: int, work: Path) -> None:
             STEPS[task.step](Job(params, chain, task.generation, work, task.work))
     dist.barrier()
     dist.destroy_process_group()
-
-
-def _end_with(parent: int) -> None:
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def test_a_run_on_a_ray_of_its_own_is_stopped_within_seconds_and_leaves_no_proce
     ("address", "gpus", "says"),
     [
         ("127.0.0.1:9", 0, "engine.address: no Ray cluster answers at '127.0.0.1:9'"),
+        (None, 3, "engine.gpus_per_chain: 3 is not"),
         (None, 4, "engine.gpus_per_chain: 4 is not"),
     ],
 )

@@ -103,5 +103,5 @@ def test_numbers_that_break_in_the_processes_are_said_as_in_one(points: Make) ->
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(points: Make) -> None:
-    with pytest.raises(BadInput, match=r"train.batch: 128 is not allowed: .*3 processes share it evenly"):
+    with pytest.raises(BadInput, match=r"engine.processes_per_chain: 3 is not allowed: they must share train.batch 128 evenly"):
         points(3)
