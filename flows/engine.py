@@ -15,7 +15,7 @@ from flows.chain_task import run_chain
 from flows.pools.cores import Cores, placed
 from flows.pools.process_pool import process_pool
 from flows.pools.ray_pool import ray_pool
-from flows.processes import yield_to_others
+from flows.processes import STOPPING, yield_to_others
 from flows.server.server import in_use
 from flows.watching.announcements import Announcement, Announcements
 from pipeline.experiment.chains import Chain
@@ -73,6 +73,8 @@ def run_chains(
                 running[runner.submit(run_chain, parameters)] = chain
             time.sleep(TICK_SECONDS)
             ended = [future for future in running if has_ended(future)]
+            if STOPPING.is_set():  # what the signal raised in this thread may have been swallowed, or still come
+                raise KeyboardInterrupt
             news = [(chain, announcement) for chain in running.values() for announcement in said[chain].new()]
             if news:  # so the workers are there
                 give_way(cores, layout, {chain: costs[chain] for chain in running.values()})

@@ -24,6 +24,8 @@ ORDERLY_SECONDS = 3.0
 """How long a stopped run may take to say goodbye to Prefect and MLflow."""
 STOP = "stop"
 """The name of the thread that ends a stopped process."""
+STOPPING = threading.Event()
+"""Set once this process is to stop, before its workers are killed: what becomes of them then is no failure."""
 SHOW_CURSOR = "\x1b[?25h"
 """What a terminal is told when a display ends that had hidden it."""
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -122,6 +124,7 @@ def stop_by_signals(last_words: str = STOPPED) -> None:
                 if said[0] in (by_handler, *stops):
                     times[said[0] == by_handler] += 1
                     end = end or time.monotonic() + ORDERLY_SECONDS
+                    STOPPING.set()
                     for worker in multiprocessing.active_children():  # others may come first as long as they compute
                         worker.kill()
         end_at_once(STOPPED_CODE, last_words)

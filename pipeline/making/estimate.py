@@ -23,7 +23,8 @@ from pipeline.storage.layout import METRICS, Layout
 log = logging.getLogger("self-consuming")
 WORTH_SECONDS, WORTH_BYTES = 60.0, 10**8
 """Below both nothing is said."""
-STEPS = 3
+STEPS, MEASURING_SECONDS = 3, 0.2
+"""A training step is measured by so many, or, where they are short, by as many as fill the time."""
 HARMLESS = 1e-6
 """A learning rate with which no training diverges: what diverges says so when it is made."""
 FLOAT = 4
@@ -100,5 +101,7 @@ def _measured(params: Params, chain: Chain) -> tuple[float, int]:
         train(model, seen, compute.budget(short, params), lambda *_: 0)
         return time.perf_counter() - began
 
-    first = lasts(1)
-    return max((lasts(1 + STEPS) - min(first, lasts(1))) / STEPS, 1e-6), size
+    lasts(1)
+    one = lasts(1)
+    steps = max(STEPS, int(MEASURING_SECONDS / one))
+    return max((lasts(1 + steps) - one) / steps, 1e-6), size
