@@ -132,6 +132,14 @@ def test_an_arm_whose_chains_all_failed_at_once_is_in_the_answer_and_in_the_tabl
     assert "nan" not in verdicts
 
 
+@pytest.mark.parametrize("seeds", ["[0]", "[0, 1]"])
+def test_the_table_has_medians_over_seeds_where_there_are_several(small, seeds):
+    small.edit("seeds: [0, 1]", f"seeds: {seeds}")
+    with chdir(small.folder):
+        page = report.build(load(Path("params.yaml"))).read_text()
+    assert ("geometric mean" in page.partition('id="verdicts"')[2].partition("</table>")[0]) == (seeds == "[0, 1]")
+
+
 def test_a_chain_that_waits_or_has_not_begun_is_no_failure_and_a_failure_counts_while_its_params_are_todays(small):
     runs = small.folder / "runs/smoke"
     for folder in ("sims/seed0", "standard/seed1"):
