@@ -20,8 +20,9 @@ from pipeline.experiment.errors import Broken, RunFailed
 from pipeline.experiment.params import Params, load
 from pipeline.generation.job import Job
 from pipeline.generation.steps import conclude
-from pipeline.making.judgement import JUDGE, judge_generation
+from pipeline.making.judgement import judge_generation
 from pipeline.making.keeping import let_go, prepare_again, recheck
+from pipeline.making.launching import JUDGE
 from pipeline.making.patience import patiently
 from pipeline.making.transactions import run_step, transaction
 from pipeline.recipes.stages import GENERATION, JUDGED

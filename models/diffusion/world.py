@@ -18,6 +18,11 @@ def rank() -> int:
     return dist.get_rank() if size() > 1 else 0
 
 
+def device() -> torch.device:
+    """Where a tensor must lie that the processes exchange: NCCL knows none but a GPU's."""
+    return torch.device("cuda" if size() > 1 and dist.get_backend() == "nccl" else "cpu")
+
+
 def add_up(tensor: Tensor) -> Tensor:
     """Put the sum over all processes in the tensor's place."""
     if size() > 1:

@@ -13,6 +13,7 @@ from pipeline.data.samples import Array, Labelled, Labels
 from pipeline.data.stored import REFERENCE, facts, stored
 from pipeline.data.truth import Points
 from pipeline.distance.frechet import Floats, frechet, moments
+from pipeline.distance.shares import share, summed_moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS
 from pipeline.experiment.machine import judging_device
@@ -51,6 +52,10 @@ class Extractor:
     def features(self, samples: Array) -> NDArray[np.generic]:
         """Features [N, D] of samples [N, ...]."""
         raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def moments(self, samples: Array) -> tuple[Floats, Floats]:
+        """Mean [D] and covariance [D, D] of the features of samples [N, ...], which several processes share."""
+        return summed_moments(self.features(share(samples)), len(samples))
 
     def classes(self, features: NDArray[np.generic]) -> NDArray[np.int64] | None:
         """The likeliest class [N] of features [N, D]; None where it knows none."""
@@ -127,7 +132,7 @@ class Reference:
     def fid(self, samples: Array) -> float:
         """The Fréchet distance of samples [N, ...]."""
         target = self.extractor.target() or self.target(self.real(len(samples)))
-        return frechet(*moments(self.extractor.features(samples)), target.mean, target.covariance)
+        return frechet(*self.extractor.moments(samples), target.mean, target.covariance)
 
 
 def made(params: Params, source: Points | Finite) -> Extractor:

@@ -68,7 +68,13 @@ def moments(features: Array) -> tuple[Floats, Floats]:
 
 
 def running_moments(blocks: Iterable[NDArray[np.generic]]) -> tuple[Floats, Floats, int]:
-    """Mean [D], covariance [D, D] (N - 1) and count of features that come in blocks [B, D], in float64.
+    """Mean [D], covariance [D, D] (N - 1) and count of features that come in blocks [B, D], in float64."""
+    mean, scatter, count = running_sums(blocks)
+    return mean, scatter / (count - 1), count
+
+
+def running_sums(blocks: Iterable[NDArray[np.generic]]) -> tuple[Floats, Floats, int]:
+    """Mean [D], summed products of the deviations from it [D, D], and count of features in blocks [B, D], in float64.
 
     Sums of deviations from the first block's mean, so that nothing cancels (Chan, Golub and LeVeque 1983).
     """
@@ -83,4 +89,4 @@ def running_moments(blocks: Iterable[NDArray[np.generic]]) -> tuple[Floats, Floa
         products += exact.T @ exact
         count += len(block)
     mean = total / count
-    return mean + shift, (products - count * np.outer(mean, mean)) / (count - 1), count
+    return mean + shift, products - count * np.outer(mean, mean), count

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from pipeline.data import stored
 from pipeline.data.arrays import read_samples
-from pipeline.data.samples import Array, Labelled
+from pipeline.data.samples import Labelled
 from pipeline.distance.extractor import Reference
-from pipeline.distance.frechet import Floats, frechet, moments
+from pipeline.distance.frechet import frechet
 from pipeline.experiment.params import Params
 from pipeline.storage.layout import Layout
 
@@ -34,15 +34,11 @@ def choose(
     layout, n = Layout(params.experiment), params.evaluation.selection_n or SELECTION_SAMPLES
     held_out = read_samples(stored.held_out(params, seed)).values
     extractor = Reference(params, layout.extractor).extractor
-
-    def describe(samples: Array) -> tuple[Floats, Floats]:
-        return moments(extractor.features(samples))
-
-    target = describe(held_out)
+    target = extractor.moments(held_out)
 
     def distance(w: float) -> float:
         try:
-            return frechet(*describe(draw(w, n).values), *target)
+            return frechet(*extractor.moments(draw(w, n).values), *target)
         except FloatingPointError:
             return math.inf
 

@@ -11,6 +11,7 @@ from pipeline.data.finite import Finite
 from pipeline.data.samples import Array, Labels, some
 from pipeline.data.truth import Points
 from pipeline.distance.extractor import Reference
+from pipeline.distance.shares import all_features, is_first, share, summed_moments
 from pipeline.experiment.kinds import METRICS
 from pipeline.experiment.params import Params
 from pipeline.experiment.sections import Evaluation, kind_of
@@ -37,11 +38,14 @@ class Judge:
     def metrics(self, samples: Array, labels: Labels | None = None) -> dict[str, Any]:
         """The metrics of samples, and of the classes that they were drawn of; the same samples give the same.
 
-        Each has its counts, and all have the extractor's name and that of what they are compared with.
+        Each has its counts, and all have the extractor's name and that of what they are compared with. Of several processes
+        each computes the features of its share, and the first alone what is made of them: the others give nothing.
 
         Raises ArithmeticError where two metrics give the same name, or one gives no numbers.
         """
         judged, found = self._judged(samples, labels), dict[str, Any]()
+        if not is_first():
+            return {}
         for kind, settings in chosen(self.evaluation).items():
             given = METRICS[kind](judged, settings)
             if not isinstance(given, dict) or (twice := given.keys() & (found.keys() | set(COMPARED))):
@@ -99,9 +103,11 @@ class Judge:
 
     def _judged(self, samples: Array, labels: Labels | None) -> Judged:
         source, extractor = self.reference.source, self.reference.extractor
-        features, real = extractor.features(samples), self.reference.real(len(samples))
-        if features.ndim != 2 or len(features) != len(samples):
-            raise ArithmeticError(f"extractor {self.reference.name} gives {list(features.shape)} for {len(samples)} samples")
+        mine = share(samples)
+        features, real = extractor.features(mine), self.reference.real(len(samples))
+        if features.ndim != 2 or len(features) != len(mine):
+            raise ArithmeticError(f"extractor {self.reference.name} gives {list(features.shape)} for {len(mine)} samples")
+        moments, features = summed_moments(features, len(samples)), all_features(features, len(samples))
         target = self.reference.target(real)
         return Judged(
             samples=samples,
@@ -114,6 +120,7 @@ class Judge:
             classes=extractor.classes(features),
             labels=labels,
             reference_labels=self.reference.real_labels(),
+            moments=moments,
             n_classes=int(source.training.classes.max()) + 1 if labels is not None and isinstance(source, Finite) else 0,
         )
 

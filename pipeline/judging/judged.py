@@ -27,6 +27,7 @@ class Judged:
         labels: the class [N] that each sample was drawn of, if any.
         reference_labels: the classes [M] of the real samples that `reference` has the features of, where they have any.
         n_classes: how many classes the data set has.
+        moments: mean [D] and covariance [D, D] of all features, where they are known: as several processes have summed them.
     """
 
     samples: Array
@@ -40,3 +41,4 @@ class Judged:
     reference_labels: NDArray[np.int64] | None = None
     n_classes: int = 0
     compared: Target | None = None
+    moments: tuple[Floats, Floats] | None = None

@@ -12,14 +12,15 @@ from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.params import Params
 from pipeline.judging.evaluation import Judge
 from pipeline.judging.pictures import sample_picture
+from pipeline.making.launching import JUDGE, launch
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, read_json, write_bytes, write_json
 from pipeline.storage.layout import DRAWN, MADE, METRICS, PICTURE, SYNTHETIC, Layout
 from pipeline.storage.ownership import owned
 from pipeline.storage.within import at_work
 
-JUDGE = "judge"
-"""What the judging of a generation is called where its steps are."""
+Found = tuple[dict[str, Any], bytes]
+"""A generation's metrics, and its picture as PNG."""
 
 
 def judge_real(params: Params, recording: Recording | None = None) -> None:
@@ -42,10 +43,9 @@ def judge_generation(
         said_of(where),
         at_work(folder, JUDGE, generation),
     ):
-        metrics, picture = judged(params, chain, folder)
+        found = judged(params, chain, generation, folder, where)
     with recording or nullcontext():
-        write_bytes(folder / PICTURE, picture)
-        write_json(folder / METRICS, metrics)
+        write_judged(folder, *found)
 
 
 def make_judged(params: Params, chain: Chain, generation: int) -> None:
@@ -54,18 +54,36 @@ def make_judged(params: Params, chain: Chain, generation: int) -> None:
         judge_generation(params, chain, generation)
 
 
-def judged(params: Params, chain: Chain, folder: Path) -> tuple[dict[str, Any], bytes]:
-    """Metrics and picture of the generation in a folder; with a second model, `fid_base` is of the base's own samples."""
-    judge, n = _judge(params), params.evaluation.n
+def judged(params: Params, chain: Chain, generation: int, folder: Path, where: str) -> Found:
+    """Metrics and picture of the generation in a folder, by as many processes as the chain has; points need only this one."""
+    if params.engine.processes == 1 or params.data.has_truth:
+        return judged_here(params, chain, folder)
+    found = list[Found]()
+
+    def take(beside: Path) -> None:
+        found.append((read_json(beside / METRICS), (beside / PICTURE).read_bytes()))
+
+    launch(params, JUDGE, chain.arm, chain.seed, generation, folder, where, take)
+    return found[0]
+
+
+def judged_here(params: Params, chain: Chain, folder: Path, threads: int | None = None) -> Found:
+    """The same in this process; with a second model, `fid_base` is of the base's own samples."""
+    judge, n = _judge(params, threads), params.evaluation.n
     output = read_samples(folder / SYNTHETIC)[:n]
     metrics = judge.metrics(output.values, output.labels)
-    metrics["fid_base"] = metrics["fid"]
-    if STRATEGIES[params.arms[chain.arm].strategy].second:
-        metrics["fid_base"] = judge.fid(read_samples(folder / DRAWN)[:n].values)
+    second = STRATEGIES[params.arms[chain.arm].strategy].second
+    metrics["fid_base"] = judge.fid(read_samples(folder / DRAWN)[:n].values) if second else metrics.get("fid")
     return metrics | read_json(folder / MADE), sample_picture(params, output)
 
 
-def _judge(params: Params) -> Judge:
+def write_judged(folder: Path, metrics: dict[str, Any], picture: bytes) -> None:
+    """Write them into a folder."""
+    write_bytes(folder / PICTURE, picture)
+    write_json(folder / METRICS, metrics)
+
+
+def _judge(params: Params, threads: int | None = None) -> Judge:
     judge = Judge(params, Layout(params.experiment).extractor)
-    machine.fix(params)  # by now all libraries that compute are there
+    machine.fix(params, threads)  # by now all libraries that compute are there
     return judge

@@ -1,4 +1,4 @@
-"""Several processes for one step of a generation, started and watched by PyTorch's own launcher (torchrun's elastic agent).
+"""Several processes for one step of a generation, or its judging, under PyTorch's own launcher (torchrun's elastic agent).
 
 When one of them dies, the others are ended and the step fails; its trainings go on from their checkpoints.
 """
@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from pipeline.experiment.errors import BadInput, Broken, RunFailed
 from pipeline.experiment.params import Params
 from pipeline.storage.files import read_json, write_json
 
-BASE = "base"
-"""The step that is no strategy's: training a seed's base model."""
+BASE, JUDGE = "base", "judge"
+"""What is no step of a strategy: training a seed's base model, and judging a generation."""
 HERE = "127.0.0.1"
 
 
@@ -30,8 +30,8 @@ class Task:
     """What the processes do.
 
     Attributes:
-        step: of a generation of the chain of `arm` and `seed`, or BASE.
-        home: the folder that the step's files come into being in.
+        step: of a generation of the chain of `arm` and `seed`, or BASE or JUDGE.
+        home: the folder that the step's files come into being in, or that of what is judged.
         raw: params.yaml as it is.
         threads: of each process.
         parent: who starts them; they end with it.
@@ -60,7 +60,7 @@ class Task:
 
     @property
     def beside(self) -> Path:
-        """The folder of the others'."""
+        """The folder of the others', and of what is found; gone at the end."""
         return self.work.with_name(f"{self.work.name}-processes.partial")
 
     def folder(self, rank: int) -> Path:
@@ -68,8 +68,20 @@ class Task:
         return self.work if rank == 0 else self.beside / str(rank)
 
 
-def launch(params: Params, step: str, arm: str, seed: int, generation: int, work: Path, where: str) -> None:
-    """Do a step in as many processes as a chain has. Raises what was raised there, and RunFailed where one of them died."""
+def launch(
+    params: Params,
+    step: str,
+    arm: str,
+    seed: int,
+    generation: int,
+    work: Path,
+    where: str,
+    take: Callable[[Path], None] = lambda beside: None,
+) -> None:
+    """Do a step in as many processes as a chain has; `take` is given the folder with what they found, before it goes.
+
+    Raises what was raised there, and RunFailed where one of them died.
+    """
     count = params.engine.processes
     task = Task(step, arm, seed, generation, str(work), params.raw, machine.threads(params), os.getpid(), where)
     shutil.rmtree(task.beside, ignore_errors=True)
@@ -81,6 +93,7 @@ def launch(params: Params, step: str, arm: str, seed: int, generation: int, work
         file = task.beside / "task.json"
         write_json(file, asdict(task))
         _run(count, file, task)
+        take(task.beside)
     finally:
         shutil.rmtree(task.beside, ignore_errors=True)
 
@@ -121,9 +134,9 @@ def _run(count: int, file: Path, task: Task) -> None:
 
 
 def _error(task: Task, codes: dict[int, int], count: int) -> Exception:
-    """What a step failed with: what a process says, unless that is the consequence of another one's end."""
+    """What a step failed with: what a process says, the first of them, unless that is the consequence of another one's end."""
     kinds = {"BadInput": BadInput, "Broken": Broken, "RunFailed": RunFailed}
-    said = [read_json(file) for file in sorted(task.beside.glob("error-*.json"))]
+    said = [read_json(file) for file in sorted(task.beside.glob("error-*.json"), key=lambda file: file.stat().st_mtime_ns)]
     for each in said:
         if each["kind"] in kinds:
             return kinds[each["kind"]](each["said"])

@@ -1,4 +1,4 @@
-"""One of the processes that make a step of a generation together: `python -m pipeline.making.rank TASK`, from `launching`.
+"""One of the processes that make a step of a generation, or judge it: `python -m pipeline.making.rank TASK`, from `launching`.
 
 All do the same on the same files. The first works in the generation's folder, each other one in its own, which nobody keeps.
 """
@@ -18,7 +18,8 @@ from pipeline.experiment.kinds import STEPS
 from pipeline.experiment.params import parse
 from pipeline.generation import steps
 from pipeline.generation.job import Job
-from pipeline.making.launching import BASE, Task, note
+from pipeline.making.judgement import judged_here, write_judged
+from pipeline.making.launching import BASE, JUDGE, Task, note
 from pipeline.making.orphans import end_with
 from pipeline.storage.within import at_work
 
@@ -49,6 +50,10 @@ def _work(task: Task, number: int, work: Path) -> None:
     with said_of(task.where), at_work(work, task.step, task.generation):
         if task.step == BASE:
             steps.train_base(params, task.seed, work, task.work)
+        elif task.step == JUDGE:
+            found = judged_here(params, chain, work, task.threads)
+            if number == 0:
+                write_judged(task.beside, *found)
         else:
             STEPS[task.step](Job(params, chain, task.generation, work, task.work))
     dist.barrier()

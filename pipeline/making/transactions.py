@@ -5,6 +5,7 @@ Both drivers end up here: the Prefect flow step by step, `dvc repro` through `py
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
@@ -14,8 +15,7 @@ from pipeline.experiment.params import Params
 from pipeline.generation import checkpoints, steps
 from pipeline.generation.job import Job
 from pipeline.making.judgement import judge_generation
-from pipeline.making.launching import BASE as LAUNCHED_BASE
-from pipeline.making.launching import launch
+from pipeline.making.launching import BASE, launch
 from pipeline.storage.clock import timed
 from pipeline.storage.files import Recording, staged
 from pipeline.storage.layout import Layout
@@ -28,11 +28,24 @@ def make_base(params: Params, seed: int, recording: Recording | None = None) -> 
     machine.fix(params)
     folder, where = Layout(params.experiment).base(seed), f"base model of seed {seed}"
     with timed(Layout(params.experiment).runs, "base", seed=seed), said_of(where), staged(folder, recording) as work:
-        if params.engine.processes > 1 and params.base is None:
-            launch(params, LAUNCHED_BASE, "base", seed, 1, work, where)
-        else:
-            steps.train_base(params, seed, work)
+        make_base_in(params, seed, work, where)
     checkpoints.remove(work)
+
+
+def make_step(job: Job, name: str, where: str) -> None:
+    """Do a step of a generation in its folder, in as many processes as its chain has."""
+    if job.params.engine.processes > 1:
+        launch(job.params, name, job.chain.arm, job.chain.seed, job.generation, job.work, where)
+    else:
+        STEPS[name](job)
+
+
+def make_base_in(params: Params, seed: int, work: Path, where: str) -> None:
+    """Train a seed's base model in a folder, or take its checkpoint there."""
+    if params.engine.processes > 1 and params.base is None:
+        launch(params, BASE, "base", seed, 1, work, where)
+    else:
+        steps.train_base(params, seed, work)
 
 
 @contextmanager
@@ -54,10 +67,7 @@ def run_step(job: Job, name: str) -> None:
         said_of(where),
         at_work(job.work, name, job.generation),
     ):
-        if job.params.engine.processes > 1:
-            launch(job.params, name, job.chain.arm, job.chain.seed, job.generation, job.work, where)
-        else:
-            STEPS[name](job)
+        make_step(job, name, where)
 
 
 def make_generation(params: Params, chain: Chain, generation: int) -> None:

@@ -7,18 +7,17 @@ from pathlib import Path
 from pipeline.experiment import machine
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.extensions import said_of
-from pipeline.experiment.kinds import STEPS
 from pipeline.experiment.params import Params
 from pipeline.generation.job import Job
-from pipeline.generation.steps import conclude, train_base
-from pipeline.making.judgement import judged
+from pipeline.generation.steps import conclude
+from pipeline.making.judgement import judged, write_judged
+from pipeline.making.transactions import make_base_in, make_step
 from pipeline.recipes.let_go import let_go
 from pipeline.recipes.rendering import roots
 from pipeline.records.cache import md5_of
 from pipeline.records.ledger import digests, sources
 from pipeline.records.repository import Versions
-from pipeline.storage.files import write_bytes, write_json
-from pipeline.storage.layout import BASE, METRICS, PICTURE, RECIPE, Layout
+from pipeline.storage.layout import BASE, RECIPE, Layout
 
 
 def differences(params: Params, chain: Chain, generation: int) -> list[str]:
@@ -42,17 +41,15 @@ def differences(params: Params, chain: Chain, generation: int) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary) / "generation"
         work.mkdir()
-        with said_of(f"{chain} generation {generation}, recomputed"):
+        with said_of(where := f"{chain} generation {generation}, recomputed"):
             if generation == 1:
-                train_base(params, chain.seed, work)
+                make_base_in(params, chain.seed, work, where)
                 found += _compare(layout.base(chain.seed), work, {BASE: md5_of(layout.base(chain.seed) / BASE)})
             job = Job(params, chain, generation, work)
             for step in job.strategy.steps:
-                STEPS[step](job)
+                make_step(job, step, where)
             conclude(job)
-            metrics, picture = judged(params, chain, work)
-            write_json(work / METRICS, metrics)
-            write_bytes(work / PICTURE, picture)
+            write_judged(work, *judged(params, chain, generation, work, where))
         found += _compare(folder, work, recorded)
     return found
 

@@ -10,7 +10,7 @@ from pipeline.experiment.kinds import STRATEGIES
 from pipeline.experiment.params import Params
 from pipeline.generation.choosing import CANDIDATES, SELECTION_SAMPLES
 from pipeline.generation.job import Job
-from pipeline.making.judgement import JUDGE
+from pipeline.making.launching import JUDGE
 from pipeline.storage.layout import Layout
 from pipeline.views.report.results import plain_arm
 from pipeline.views.report.timetable import steps_of, timings
