@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import OWN_SERVER, Project, until
+from disks import ROOM, filled, small_disk
 
 from pipeline.records.cache import md5_of
 from pipeline.views.mlflow.naming import changing
@@ -23,8 +23,6 @@ from pipeline.views.mlflow.naming import changing
 KILLS = int(os.environ.get("KILLS", "3"))
 KILL_SEED = int(os.environ.get("KILL_SEED", "20261124"))
 LONGEST_RUN_SECONDS = 15.0
-ROOM = 64 * 1024
-"""What is left on a disk that is full soon: too little for the generations of two chains."""
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
@@ -109,25 +107,11 @@ def test_a_worker_that_is_killed_fails_its_chain_alone_the_same_command_goes_on_
         assert (f"{arm}/seed0", 25) in pictures
 
 
-@contextmanager
-def small_disk(disk: Path) -> Iterator[Path]:
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=False)
-
-
 def test_a_disk_that_is_full_in_a_generation_fails_in_a_line_and_with_room_the_same_command_goes_on(finished, longer, tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         copy = finished.copy(disk / "project")
         copy.edit("generations: 2", "generations: 3")
-        there = os.statvfs(disk)
-        filler = disk / "filler"
-        filler.write_bytes(bytes(there.f_bavail * there.f_frsize - ROOM))
+        filler = filled(disk, but=ROOM)
         output = copy.run("flows.cli", "run", code=1, PREFECT_HOME=str(tmp_path / "prefect"), PYTHONDONTWRITEBYTECODE="1")
         assert "No space left on device" in output or "disk is full" in output
         assert "the same command goes on from the last finished generation" in output
@@ -142,8 +126,7 @@ def test_a_disk_that_is_full_for_prefects_server_too_is_a_failure_in_a_line(fini
     with small_disk(tmp_path / "disk") as disk:
         copy = finished.copy(disk / "project")
         copy.edit("generations: 2", "generations: 90")
-        filler = disk / "filler"
-        filler.write_bytes(bytes(shutil.disk_usage(disk).free - 3_000_000))
+        filler = filled(disk, but=3_000_000)
         output = copy.run("flows.cli", "run", code=1, PYTHONDONTWRITEBYTECODE="1", **OWN_SERVER)
         assert "No space left on device" in output or "disk is full" in output
         assert "the same command goes on from the last finished generation" in output

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, until
+from disks import ROOM, filled, small_disk
 
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, RunFailed
@@ -111,6 +112,22 @@ def test_a_full_disk_is_waited_for_where_params_say_so(smoke, monkeypatch):
         patience.patiently(parse(smoke), Path(), act)
     with pytest.raises(ValueError, match="not the disk"):
         patience.patiently(waiting, Path(), lambda: _raise(ValueError("not the disk")))
+
+
+def test_a_run_waits_on_a_full_disk_and_goes_on_by_itself_to_the_same_bytes(finished, longer, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        copy = finished.copy(disk / "project")
+        copy.edit("generations: 2", "generations: 3")
+        copy.edit("engine: {", "engine: {on_full: wait, ")
+        filler = filled(disk, but=ROOM)
+        run = copy.start("flows.cli", "run", PREFECT_HOME=str(tmp_path / "prefect"), PYTHONDONTWRITEBYTECODE="1")
+        assert any("waiting until there is room, and going on then (engine.on_full)" in line for line in run.stderr)
+        time.sleep(1)
+        assert run.poll() is None
+        filler.unlink()
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 0, out + err
+        assert copy.locks() == longer.locks()
 
 
 def _raise(error: Exception) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import miniatures
 import pandas as pd
 import pytest
 
@@ -67,6 +68,20 @@ def test_a_sweep_is_made_by_prefect_and_goes_on_and_dvc_makes_the_same_points(pr
     assert "everything is up to date" not in (output := here.run("flows.cli", "study", "mine"))
     assert "kid " in output  # the page anew, and no point
     assert "point " not in output
+
+
+@pytest.mark.parametrize("name", ["protocol-ffhq64-mini", "protocol-imagenet64-mini"])
+def test_a_protocol_of_published_files_is_made_by_the_command_and_dvc_finds_it_current(project, name):
+    here = project()
+    miniatures.make(here.folder)
+    output = here.run("flows.cli", "study", name)
+    assert "fewer than 50000, so not to be compared with published FIDs" in output
+    table = pd.read_csv(here.folder / "reports" / "studies" / name / "points.csv")
+    assert sorted(set(table["strategy"])) == ["autoguidance", "base", "neon", "sims"]
+    assert set(table["n"]) == {16, 24}
+    assert "everything is up to date" in here.run("flows.cli", "study", name)
+    here.run("flows.cli", "study", name, "--recipe")
+    assert "up to date" in here.run("dvc", "repro", f"studies/{name}/dvc.yaml")
 
 
 @pytest.mark.parametrize(
