@@ -41,6 +41,7 @@ bench: $(READY)
 	PYTHONPATH=. $(BIN)/python benchmarks/training.py
 	PYTHONPATH=. $(BIN)/python benchmarks/sampling.py
 	PYTHONPATH=. $(BIN)/python benchmarks/judging.py
+	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
 	PYTHONPATH=. $(BIN)/python benchmarks/growth.py
 	PYTHONPATH=. $(BIN)/python benchmarks/noop.py
 	PYTHONPATH=. $(BIN)/python benchmarks/orchestration.py --generations 8

@@ -14,6 +14,7 @@ from disks import ROOM, filled, small_disk
 
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, RunFailed
+from pipeline.experiment.keeping import Keep
 from pipeline.experiment.params import load, parse
 from pipeline.making import estimate, patience
 from pipeline.making.shared import make_points
@@ -138,3 +139,11 @@ def _raise(error: Exception) -> None:
 def test_rules_that_keep_knows_not_are_refused_with_what_is_allowed(smoke, keep):
     with pytest.raises(BadInput, match=r"keep\.(networks|samples).* is not allowed: .*every K"):
         parse(smoke | {"keep": keep})
+
+
+def test_rules_of_keep_name_the_generations_whose_files_stay():
+    keep = Keep(networks=["first", "every 3", "last"], samples="every 4")
+    assert [t for t in range(1, 12) if keep.keeps_networks(t, last=11)] == [1, 3, 6, 9, 11]
+    assert [t for t in range(1, 12) if keep.keeps_samples(t)] == [4, 8]
+    assert all(Keep(samples="needed").keeps_networks(t, last=11) for t in range(1, 12))
+    assert not any(Keep(networks=[], samples="needed").keeps_networks(t, last=11) for t in range(1, 12))

@@ -1,5 +1,6 @@
 """Chains as tasks of a real Ray cluster."""
 
+import json
 import time
 
 import psutil
@@ -30,6 +31,20 @@ def test_chains_on_two_ray_nodes_give_the_process_engines_hashes(cluster, finish
     assert copy.locks() == finished.locks()
     chains = [copy.folder / f"runs/smoke/{arm}/seed0/owner.pid" for arm in ("standard", "sims")]
     assert len({chain.read_text() for chain in chains}) == 2
+
+
+def test_a_chain_is_placed_with_its_gpus_and_made_by_as_many_processes(project):
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 2, "include_dashboard": False})
+    try:  # Ray takes the word for it that there are GPUs; the processes compute on the CPU
+        copy = project(edit=lambda text: on_ray("auto")(text).replace("gpus_per_chain: 0", "gpus_per_chain: 2"))
+        copy.edit("device: auto", "device: cpu")
+        copy.run("flows.cli", "run", "--arm", "standard", "--generations", "1", RAY_ADDRESS=nodes.address)
+    finally:
+        nodes.shutdown()
+    made = json.loads((copy.folder / "runs/smoke/standard/seed0/g001/metrics.json").read_text())
+    assert made["environment"].endswith(", 2 processes")
 
 
 def test_a_run_on_a_ray_of_its_own_is_stopped_within_seconds_and_leaves_no_process(project):
