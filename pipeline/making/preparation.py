@@ -9,6 +9,7 @@ from pipeline.experiment.params import Params
 from pipeline.making.failures import note_failure
 from pipeline.making.judgement import judge_real
 from pipeline.making.renewal import renew_parts
+from pipeline.making.room import check_room
 from pipeline.making.shared import make_extractor, make_points, make_set
 from pipeline.making.transactions import make_base
 from pipeline.recipes import stages
@@ -61,10 +62,7 @@ def _make(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[
     make(stages.SET, partial(make_set, params))
     make(stages.EXTRACTOR, partial(make_extractor, params))
     make(stages.JUDGED, partial(judge_real, params))
-    if any(not versions.stage_is_current(f"{recipe}:{stages.base(seed)}") for seed in seeds):
-        from pipeline.making.estimate import check_room
-
-        check_room(versions, params, wanted)
+    check_room(versions, params, wanted)
     for seed in seeds:
         this = params.fingerprint, seed
         try:

@@ -1,6 +1,7 @@
 """Runs of weeks: docs/long.md's script, disks that are too small or full, and what is said beforehand."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -16,7 +17,8 @@ from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.keeping import Keep
 from pipeline.experiment.params import load, parse
-from pipeline.making import estimate, patience
+from pipeline.generation.job import Job, fresh_model
+from pipeline.making import patience, room
 from pipeline.making.shared import make_points
 
 SCRIPT = re.search(r"```bash\n(.*?)```", (ROOT / "docs/long.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
@@ -72,19 +74,33 @@ def test_the_estimate_counts_what_is_kept_and_follows_the_number_of_steps(smoke)
     tight = smoke | {"keep": {"networks": [], "samples": "needed"}}
     make_points(parse(smoke), 0)
 
-    def of(raw: dict, generations: int, copies: int = 1) -> estimate.Estimate:
-        return estimate.estimate(parse(raw), {chain: generations}, copies)
+    def of(raw: dict, generations: int, copies: int = 1) -> room.Estimate:
+        return room.estimate(parse(raw), {chain: generations}, copies)
 
     samples = 2 * 1000 * 2 * 4
     network = (of(smoke, 2).bytes - of(smoke, 1).bytes - samples) // 2
-    assert network == sum(weight.numel() * 4 for weight in estimate.fresh_model(_job(parse(smoke)), "init").parameters())
+    assert network == sum(weight.numel() * 4 for weight in fresh_model(_job(parse(smoke)), "init").parameters())
     assert of(tight, 100).bytes == of(tight, 2).bytes < of(smoke, 4).bytes
     assert of(smoke, 3, copies=2).bytes == 2 * of(smoke, 3).bytes
     assert of(longer, 1).seconds > 10 * of(smoke, 1).seconds > 0
 
 
 def _job(params):
-    return estimate.Job(params, Chain("sims", 0), 1, Path())
+    return Job(params, Chain("sims", 0), 1, Path())
+
+
+def test_a_chain_that_goes_on_will_take_what_its_last_generation_took(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    params, chain = load(Path("params.yaml")), Chain("sims", 0)
+    folder = Path("runs/smoke/sims/seed0/g002")
+    one = sum(path.stat().st_size for path in folder.glob("*") if path.suffix in {".safetensors", ".npy"})
+    monkeypatch.setattr(room, "_as_measured", None)
+    found = room.estimate(params, {chain: 102}, 1)
+    assert found.bytes == (100 + 2) * one
+    rows = [json.loads(line) for line in (folder.parent / "timings.jsonl").read_text().splitlines()]
+    assert found.seconds == pytest.approx(100 * sum(row["seconds"] for row in rows if row.get("generation") == 2))
+    assert room.as_made(params, chain, 1) is None
+    assert room.estimate(params, {chain: 2}, 1).bytes == 0
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_trained_unless_told_otherwise(project):
