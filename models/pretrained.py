@@ -6,15 +6,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.diffusion.denoiser import Denoiser
+from models.modules.dhariwal_unet import DhariwalUNet
+from models.modules.edm2_unet import EDM2UNet
+from models.modules.song_unet import SongUNet
 from models.networks import dhariwal_unet, edm2_unet, song_unet
 from models.registry import Section
 from models.unet.shapes import AUGMENT_LABELS
 
 EDM2 = "EDM2"
 KINDS: dict[str, tuple[Any, Any]] = {
-    "SongUNet": (song_unet.SongUNet, song_unet.Settings),
-    "DhariwalUNet": (dhariwal_unet.DhariwalUNet, dhariwal_unet.Settings),
-    EDM2: (edm2_unet.EDM2UNet, edm2_unet.Settings),
+    "SongUNet": (SongUNet, song_unet.Settings),
+    "DhariwalUNet": (DhariwalUNet, dhariwal_unet.Settings),
+    EDM2: (EDM2UNet, edm2_unet.Settings),
 }
 """EDM's names (`model_type`) of our networks, and EDM2's, which has one network and no such argument."""
 NAMES = {"SongUNet": "song-unet", "DhariwalUNet": "dhariwal-unet", EDM2: "edm2-unet"}

@@ -1,11 +1,16 @@
 """DPM-Solver++(2M): second order with one evaluation a step (Lu et al. 2022, arXiv 2211.01095)."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from models.diffusion.denoiser import Denoise
-from models.diffusion.schedule import LevelSettings, karras_sigmas
+from typing import TYPE_CHECKING
+
+from models.diffusion.levels import LevelSettings
 from models.registry import SAMPLERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.diffusion.denoiser import Denoise
 
 
 class Settings(LevelSettings):
@@ -24,8 +29,10 @@ def dpmpp2m(denoise: Denoise, latents: Tensor, settings: Settings) -> Tensor:
     Algorithm 2 of the paper for alpha = 1, in lambda = -ln sigma: the denoised image is extrapolated linearly from the last two
     steps. The first step has one alone, and the last, to sigma = 0, is the denoised image itself.
     """
+    from models.diffusion.schedule import karras_sigmas
+
     levels = karras_sigmas(settings.steps, settings.sigma_min, settings.sigma_max, settings.rho)
-    x, former = latents * levels[0].to(latents), torch.empty(0)
+    x = former = latents * levels[0].to(latents)
     for i in range(settings.steps):
         denoised = denoise(x, levels[i].to(latents))
         extrapolated = denoised

@@ -1,11 +1,16 @@
 """EDM's deterministic sampler: Heun's second-order method (Karras et al. 2022, Algorithm 1)."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from models.diffusion.denoiser import Denoise
-from models.diffusion.schedule import LevelSettings, heun_step, karras_sigmas
+from typing import TYPE_CHECKING
+
+from models.diffusion.levels import LevelSettings
 from models.registry import SAMPLERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.diffusion.denoiser import Denoise
 
 
 class Settings(LevelSettings):
@@ -20,17 +25,23 @@ class Settings(LevelSettings):
 @SAMPLERS.register("heun", Settings)
 def heun(denoise: Denoise, latents: Tensor, settings: Settings) -> Tensor:
     """Samples [B, ...] of unit Gaussian latents [B, ...]."""
+    from models.diffusion.schedule import karras_sigmas
+
     return sample_heun(denoise, latents, karras_sigmas(settings.steps, settings.sigma_min, settings.sigma_max, settings.rho))
 
 
-@torch.inference_mode()
 def sample_heun(denoise: Denoise, latents: Tensor, sigmas: Tensor) -> Tensor:
     """Heun's second-order method on the probability-flow ODE (EDM Algorithm 1); 2 N - 1 evaluations for N steps.
 
     latents are unit Gaussian [B, ...]; sigmas as from `karras_sigmas`. The state is kept in the latents' own precision.
     """
-    levels = sigmas.to(latents)
-    x = latents * levels[0]
-    for i, (t, t_next) in enumerate(zip(levels, levels[1:])):
-        x = heun_step(denoise, x, t, t_next, last=i + 2 == len(levels))
+    import torch
+
+    from models.diffusion.schedule import heun_step
+
+    with torch.inference_mode():
+        levels = sigmas.to(latents)
+        x = latents * levels[0]
+        for i, (t, t_next) in enumerate(zip(levels, levels[1:])):
+            x = heun_step(denoise, x, t, t_next, last=i + 2 == len(levels))
     return x

@@ -1,15 +1,22 @@
 """EDM's stochastic sampler: Heun's method with fresh noise at every step (Karras et al. 2022, Algorithm 2)."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from models.diffusion.denoiser import Denoise
-from models.diffusion.schedule import LevelSettings, heun_step, karras_sigmas
+from models.diffusion.levels import LevelSettings
 from models.registry import SAMPLERS, Factor, Positive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from models.diffusion.denoiser import Denoise
+
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -27,7 +34,7 @@ class Settings(LevelSettings):
     s_noise: Factor = 1.0
 
     @model_validator(mode="after")
-    def _has_levels_to_raise(self) -> "Settings":
+    def _has_levels_to_raise(self) -> Settings:
         if self.s_tmin > self.s_tmax:
             raise ValueError(f"s_tmin {self.s_tmin:g} is not allowed: it must not be above s_tmax, {self.s_tmax:g}")
         return self
@@ -41,6 +48,8 @@ class Settings(LevelSettings):
 @SAMPLERS.register("stochastic", Settings)
 def stochastic(denoise: Denoise, latents: Tensor, settings: Settings, noise: Callable[[int], Tensor]) -> Tensor:
     """Samples [B, ...] of unit Gaussian latents [B, ...]; `noise` gives unit Gaussian noise [B, ...] for a step."""
+    from models.diffusion.schedule import heun_step, karras_sigmas
+
     levels = karras_sigmas(settings.steps, settings.sigma_min, settings.sigma_max, settings.rho)
     most = min(settings.s_churn / settings.steps, math.sqrt(2) - 1)
     x = latents * levels[0].to(latents)

@@ -87,12 +87,12 @@ def judging(params: Params) -> dict[str, Any]:
 
 def values(params: Params, keys: Iterable[str]) -> dict[str, Any]:
     """The values at dotted keys, as they are in the file, and as DVC reads them."""
-    return {key: _look_up(params.raw, key) for key in keys}
+    return {key: look_up(params.raw, key) for key in keys}
 
 
 def given(params: Params, keys: Iterable[str]) -> list[str]:
     """Those of the dotted keys that the file has."""
-    return [key for key in keys if _look_up(params.raw, key) is not None]
+    return [key for key in keys if look_up(params.raw, key) is not None]
 
 
 def budget(params: Params, section: str) -> list[str]:
@@ -101,7 +101,7 @@ def budget(params: Params, section: str) -> list[str]:
     return given(params, [f"{section}.{field}" for field in fields if field not in CHECKPOINTS])
 
 
-def _look_up(nested: dict[str, Any], key: str) -> Any:
+def look_up(nested: dict[str, Any], key: str) -> Any:
     """The value at a dotted key; None where there is none."""
     found: Any = nested
     for part in key.split("."):

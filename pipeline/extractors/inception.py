@@ -6,10 +6,9 @@ import zipfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipeline.data.finite import Finite
@@ -21,10 +20,11 @@ from pipeline.distance.frechet import running_moments
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.kinds import EXTRACTORS, Count
 from pipeline.experiment.sections import ExtractorSettings
-from pipeline.inception.network import FEATURES
-from pipeline.inception.resizing import clean, coloured, legacy_tensorflow
-from pipeline.inception.weights import DIGEST, checked, found, load
+from pipeline.inception.weights import DIGEST, FEATURES, checked, found, load
 from pipeline.storage.files import read_array, read_json, write_array, write_json
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MEAN, COVARIANCE, KEPT, FACTS = "mean.npy", "covariance.npy", "features.npy", "reference.json"
 KEPT_FEATURES = 10_000
@@ -76,6 +76,8 @@ class Inception(Extractor):
     files: ClassVar[tuple[str, ...]] = (MEAN, COVARIANCE, KEPT, FACTS)
 
     def __init__(self, settings: Any, source: Points | Finite) -> None:
+        import torch  # noqa: F401 (before threads and kernels are fixed: `pipeline.experiment.machine.fix`)
+
         super().__init__(settings, source)
         if not isinstance(source, Finite) or source.training.values.dtype != np.uint8:
             raise BadInput("evaluation.extractor: inception is not allowed: it needs images")
@@ -83,7 +85,7 @@ class Inception(Extractor):
         self.compares_with_training = settings.reference != "reference"
 
     @cached_property
-    def network(self) -> torch.nn.Module:
+    def network(self) -> "nn.Module":
         """Inception with its weights, on the device. Raises BadInput where there are none, or others than params.yaml says."""
         path = found(self.settings.weights)
         checked(path, self.settings.digest)
@@ -150,16 +152,19 @@ class Inception(Extractor):
             first += len(block)
             yield features
 
-    @torch.inference_mode()
     @in_float32()
     def _block(self, images: Array) -> NDArray[np.float32]:
-        rgb = coloured(images)
-        device = self.device()
-        if self.settings.mode == "clean":
-            resized = clean(rgb).to(device)
-        else:
-            resized = legacy_tensorflow(torch.from_numpy(rgb).to(device))
-        features: NDArray[np.float32] = self.network(resized).cpu().numpy()
+        import torch
+
+        from pipeline.inception.resizing import clean, coloured, legacy_tensorflow
+
+        rgb, device = coloured(images), self.device()
+        with torch.inference_mode():
+            if self.settings.mode == "clean":
+                resized = clean(rgb).to(device)
+            else:
+                resized = legacy_tensorflow(torch.from_numpy(rgb).to(device))
+            features: NDArray[np.float32] = self.network(resized).cpu().numpy()
         return features
 
 

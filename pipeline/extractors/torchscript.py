@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -55,6 +54,8 @@ class TorchScript(Extractor):
     files = (KEPT,)
 
     def __init__(self, settings: Any, source: Points | Finite) -> None:
+        import torch  # noqa: F401 (before threads and kernels are fixed: `pipeline.experiment.machine.fix`)
+
         super().__init__(settings, source)
         if not isinstance(source, Finite) or source.training.values.dtype != np.uint8:
             raise BadInput("evaluation.extractor: torchscript is not allowed: it needs images")
@@ -63,6 +64,8 @@ class TorchScript(Extractor):
     @cached_property
     def network(self) -> Any:
         """The program. Raises BadInput for a missing file or another digest, and RunFailed for what is no TorchScript."""
+        import torch
+
         path = Path(self.settings.path)
         self.settings.check_files()
         try:
@@ -92,10 +95,12 @@ class TorchScript(Extractor):
         """uint8 images [N, C, H, W] -> float32 [N, D]."""
         return featured(samples, self.settings.batch, self._block)
 
-    @torch.inference_mode()
     @in_float32()
     def _block(self, images: Array) -> NDArray[np.float32]:
-        given: NDArray[np.float32] = self.network(torch.from_numpy(images).to(self.device())).float().cpu().numpy()
+        import torch
+
+        with torch.inference_mode():
+            given: NDArray[np.float32] = self.network(torch.from_numpy(images).to(self.device())).float().cpu().numpy()
         if given.ndim != 2 or len(given) != len(images):
             raise ArithmeticError(f"{self.settings.path} gives {list(given.shape)} for {len(images)} images")
         return given

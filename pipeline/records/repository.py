@@ -19,6 +19,7 @@ from pipeline.recipes.uses import parts_are_current
 from pipeline.records.cache import files_of, md5_of, mend
 from pipeline.records.ledger import drop_damaged_locks, outputs
 from pipeline.records.replaced import replace
+from pipeline.records.unchanged import unchanged
 from pipeline.storage.layout import LOCK, PARAMS, RECIPE
 from pipeline.storage.ownership import owned
 
@@ -59,7 +60,14 @@ class Versions:
             return set(), set()
         for shared in {folder.parents[2] / RECIPE for folder in known}:  # what these are made from
             mend(self._repo.cache.local, outputs(str(shared)))
-        stale = self._status([str(folder / RECIPE) for folder in known])
+        recipes = [folder / RECIPE for folder in known]
+        for recipe in recipes:
+            mend(self._repo.cache.local, outputs(str(recipe)))
+        plain = (
+            unchanged(self._repo, recipes, self._params.raw) if self._params and self._text == Path(PARAMS).read_bytes() else ()
+        )
+        others = [str(recipe) for recipe in recipes if recipe not in plain]
+        stale = self._status(others) if others else {}
         made = {folder for folder in known if f"{folder / RECIPE}:{GENERATION}" not in stale}
         return made, {folder for folder in known if f"{folder / RECIPE}:{JUDGED}" not in stale}
 

@@ -15,8 +15,8 @@ RESIDUAL = residual_mlp.Settings(width=32, depth=1, embedding=8)
 
 def denoiser(settings: mlp.Settings | residual_mlp.Settings, seed: int, sigma_data: float = 0.7) -> Denoiser:
     torch.manual_seed(seed)
-    kind = mlp.MLP if isinstance(settings, mlp.Settings) else residual_mlp.ResidualMLP
-    model = Denoiser(kind((1, 2, 2), settings), sigma_data)
+    network = mlp.mlp if isinstance(settings, mlp.Settings) else residual_mlp.residual_mlp
+    model = Denoiser(network((1, 2, 2), settings), sigma_data)
     for weights in model.parameters():
         nn.init.normal_(weights, std=0.3)
     return model

@@ -43,9 +43,9 @@ def test_published_weights_give_the_published_outputs(case: str) -> None:
 
 def test_the_defaults_are_the_published_sizes() -> None:
     with torch.device("meta"):
-        ddpmpp = song_unet.SongUNet((3, 32, 32), song_unet.Settings(augment_labels=True))
-        edm2 = edm2_unet.EDM2UNet((3, 64, 64), edm2_unet.Settings(), 1000)
-        adm = dhariwal_unet.DhariwalUNet((3, 64, 64), dhariwal_unet.Settings(), 1000)
+        ddpmpp = song_unet.song_unet((3, 32, 32), song_unet.Settings(augment_labels=True))
+        edm2 = edm2_unet.edm2_unet((3, 64, 64), edm2_unet.Settings(), 1000)
+        adm = dhariwal_unet.dhariwal_unet((3, 64, 64), dhariwal_unet.Settings(), 1000)
     assert sum(value.numel() for value in ddpmpp.parameters()) == pytest.approx(55.7e6, rel=2e-3)
     assert sum(value.numel() for value in adm.parameters()) == pytest.approx(296e6, rel=2e-3)
     assert sum(value.numel() for value in edm2.parameters()) == pytest.approx(280e6, rel=2e-3)

@@ -12,10 +12,10 @@ from test_datasets import encoded, in_folder, pictures, read, whole
 from test_known_sets import cifar_parts, files_of, read_cifar, tarred, unpacked
 from test_refused_images import refused
 
+from pipeline.classifier.networks import Network
 from pipeline.datasets.images import Settings
 from pipeline.experiment.errors import BadInput
 from pipeline.experiment.params import load
-from pipeline.extractors.classifier import Network
 from pipeline.generation.compute import fresh_denoiser
 
 ROOT = Path(__file__).resolve().parents[2]

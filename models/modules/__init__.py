@@ -1,0 +1,1 @@
+"""The networks themselves, as torch modules; their settings are in `models.networks`, which imports no torch."""
