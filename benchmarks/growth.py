@@ -4,7 +4,7 @@
 
 One chain (arm `standard`) is run. Time of a generation: from its first step to the next one's, commits included. Memory: of the
 command and all of its processes, shared pages counted once (PSS), while the generation was the last one. Then a
-`run` that has 200 generations to judge anew, because a metric has been added.
+`run` that has 200 generations to judge anew, because FID extrapolated to infinitely many samples has been switched on or off.
 """
 
 import json
@@ -19,7 +19,9 @@ from pathlib import Path
 
 import psutil
 from comparison import Table, arguments
-from orchestration import copy, shorten, timed
+from projects import copy, edit, timed
+
+from pipeline.experiment.params import load
 
 WINDOW = 10
 """Generations around the tenth, and the last ones, whose medians are compared."""
@@ -68,9 +70,7 @@ def main() -> None:
     given = parser.parse_args()
     table, n = Table("growth"), given.generations
     with tempfile.TemporaryDirectory() as temporary:
-        folder = copy(Path(temporary) / "project", given.preset)
-        params = folder / "params.yaml"
-        shorten(params, n)
+        folder = copy(Path(temporary) / "project", given.preset, generations=n)
         run = [sys.executable, "-m", "flows.cli", "run"]
         used = watched(folder, [*run, "--arm", "standard"])
         taken = costs(folder)
@@ -84,8 +84,7 @@ def main() -> None:
             name = f"{what} of generation {n} over generation 10"
             curve = {str(t): round(values[t], 3) for t in list(values)[:: max(1, len(values) // 30)]}
             table.say(name, f"{b / a:.2f} times", f"{a:.3g} to {b:.3g} {unit}", b / a, target, "<=", seconds=curve)
-        text = params.read_text().replace("extractor: identity, n: 1000", "extractor: identity, n: 1000, fid_infinity: true")
-        params.write_text(text)
+        edit(folder, evaluation={"fid_infinity": not load(folder / "params.yaml").evaluation.fid_infinity})
         again = min(n, 200)
         seconds = timed([*run, "--arm", "standard", "--generations", str(again)], folder)
         table.say(f"re-judging {again} generations", f"{seconds:.1f} s", f"{seconds / again:.2f} s each", seconds)

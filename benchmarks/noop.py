@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from comparison import Table, arguments, spread
-from orchestration import copy, shorten, timed
+from projects import copy, timed
 
 TARGETS = {"self-consuming --help": 0.5, "self-consuming status": 2.0}
 COMMANDS = {
@@ -30,8 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     table = Table("noop")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = copy(Path(temporary) / "project", given.preset)
-        shorten(folder / "params.yaml", given.generations)
+        folder = copy(Path(temporary) / "project", given.preset, generations=given.generations)
         print(f"made in {timed([sys.executable, '-m', 'flows.cli', 'run'], folder):.1f} s", flush=True)
         made = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*.npy")}
         for name, command in COMMANDS.items():

@@ -8,14 +8,13 @@ cores to the last second, so it does not reach twice the throughput either. All 
 otherwise idle machine.
 """
 
-import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
 
 import orchestration
-from orchestration import copy, outputs, shorten, timed, timings
+from comparison import Table, arguments
+from projects import copy, outputs, timed, timings
 
 COMMANDS = {"bare script": [orchestration.__file__, "--bare"], "self-consuming run": ["-m", "flows.cli", "run"]}
 
@@ -28,25 +27,32 @@ def throughput(folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--preset", default="smoke")
     parser.add_argument("--generations", type=int, default=40, help="so many in every chain")
     given = parser.parse_args()
-    made = list[dict[str, str]]()
+    table, made = Table("parallel"), list[dict[str, str]]()
     with tempfile.TemporaryDirectory() as temporary:
         for name, command in COMMANDS.items():
-            rates = []
+            rates = list[float]()
             for workers in (1, 2):
-                folder = copy(Path(temporary) / f"{len(made)}", given.preset)
-                params = folder / "params.yaml"
-                shorten(params, given.generations)
-                text = re.sub(r"seeds: \[.*?\]", "seeds: [0, 1, 2]", params.read_text())
-                params.write_text(text.replace("workers: auto", f"workers: {workers}"))
+                engine = {"workers": workers}
+                folder = copy(
+                    Path(temporary) / f"{len(made)}",
+                    given.preset,
+                    generations=given.generations,
+                    seeds=[0, 1, 2],
+                    engine=engine,
+                )
                 wall = timed([sys.executable, *command], folder)
                 rates.append(throughput(folder))
                 made.append(outputs(folder))
-                print(f"{name:<20} {workers} at a time: {rates[-1]:.2f} generations a second, {wall:.1f} s in all", flush=True)
-            print(f"{name:<20} throughput {rates[1] / rates[0]:.2f} times that of one at a time", flush=True)
+                table.say(
+                    f"{name}, {workers} at a time", f"{rates[-1]:.2f} a second", f"generations; {wall:.1f} s in all", rates[-1]
+                )
+            ratio, target = rates[1] / rates[0], 1.7 if command == COMMANDS["self-consuming run"] else None
+            table.say(f"{name}, two at a time over one", f"{ratio:.2f} times", "", ratio, target)
+    table.write(given.out)
     if any(each != made[0] for each in made):
         sys.exit("the outputs differ")
 
