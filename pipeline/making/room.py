@@ -17,7 +17,7 @@ from pipeline.storage.layout import METRICS, TIMINGS, Layout
 
 log = logging.getLogger("self-consuming")
 WORTH_SECONDS, WORTH_BYTES = 60.0, 10**8
-"""Below both nothing is said."""
+"""Below both nothing is said, and below these bytes nothing is refused."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ class Estimate:
 
 
 def check_room(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:
-    """Say what the chains will take of disk and time. Raises BadInput where the free disk is less, unless told otherwise."""
+    """Say what the chains will take of disk and time.
+
+    Raises BadInput where the free disk is less, unless told otherwise, or to wait for room: a run of weeks goes on then.
+    """
     found = estimate(params, wanted, 1 if versions.shares_bytes() else 2)
     free = shutil.disk_usage(Layout(params.experiment).runs).free
     if found.seconds >= WORTH_SECONDS or found.bytes >= WORTH_BYTES:
         log.warning("this will take %s; %.2f GB are free", found, free / 1e9)
-    if found.bytes > free and not os.environ.get(DESPITE):
+    told = params.engine.on_full == "wait" or os.environ.get(DESPITE)
+    if found.bytes > max(free, WORTH_BYTES) and not told:
         raise BadInput(
             f"disk: {free / 1e9:.2f} GB are free, and {found.bytes / 1e9:.2f} GB are needed: make room, keep less (keep), or"
             " run --despite-disk"

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, until
@@ -20,6 +22,7 @@ from pipeline.experiment.params import load, parse
 from pipeline.generation.job import Job, fresh_model
 from pipeline.making import patience, room
 from pipeline.making.shared import make_points
+from pipeline.records.repository import Versions
 
 SCRIPT = re.search(r"```bash\n(.*?)```", (ROOT / "docs/long.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
 PROGRAM = '#!/bin/bash\necho "$@" >> calls\ntrap "exit 130" TERM\n[ -e code ] && exit $(cat code)\nsleep 30 >/dev/null & wait\n'
@@ -101,6 +104,17 @@ def test_a_chain_that_goes_on_will_take_what_its_last_generation_took(finished, 
     assert found.seconds == pytest.approx(100 * sum(row["seconds"] for row in rows if row.get("generation") == 2))
     assert room.as_made(params, chain, 1) is None
     assert room.estimate(params, {chain: 2}, 1).bytes == 0
+
+
+def test_a_run_that_is_told_to_wait_for_room_is_not_refused(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    raw = load(Path("params.yaml")).model_dump(exclude_unset=True)
+    monkeypatch.setattr(room, "as_made", lambda *_: room.One(10**9, 0, 1.0))
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * 10**9))
+    for on_full, refused in (("stop", True), ("wait", False)):
+        params = parse(raw | {"engine": raw["engine"] | {"on_full": on_full}})
+        with pytest.raises(BadInput, match=r"2\.00 GB are free, and") if refused else nullcontext():
+            room.check_room(Versions(params, shared=True), params, {Chain("sims", 0): 9})
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_trained_unless_told_otherwise(project):
