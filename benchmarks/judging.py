@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ def of_frechet(table: Table, dimensions: int) -> None:
         from cleanfid.fid import frechet_distance
 
         sides = {"ours": lambda: frechet(*a, *b), "clean-fid": lambda: frechet_distance(*a, *b)}
-        table.compare(f"{what}, clean-fid", in_turn(sides, 3, 40), 5, apart=abs(frechet_distance(*a, *b) / value - 1))
+        table.compare(f"{what}, clean-fid", in_turn(sides, 3, 40), 5, apart=abs(float(frechet_distance(*a, *b)) / value - 1))
     else:
         table.skip(f"{what}, clean-fid", "not installed")
     if find_spec("torch_fidelity"):
@@ -89,10 +90,15 @@ def neighbours(side: str) -> dict[str, float]:
         return {name: float(value) for name, value in compute_prdc(real, fake, NEIGHBOURS).items()}
 
 
+def peak() -> float:
+    """GiB that this process has had at most. `ru_maxrss` would count what the process had that started it."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 2**20
+
+
 def memory(side: str) -> float:
     """GiB at most of a process that does it, over one that only has the data."""
-    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
-    code = f"import judging, resource; before = {peak}; judging.neighbours({side!r}); print(({peak} - before) / 2**20)"
+    code = f"import judging; before = judging.peak(); judging.neighbours({side!r}); print(judging.peak() - before)"
     paths = os.pathsep.join([str(HOME / "benchmarks"), str(HOME)])
     found = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths}
