@@ -11,7 +11,8 @@ from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import STOPPED_CODE, BadInput, exit_code
-from pipeline.experiment.params import UNREAD, load, schema
+from pipeline.experiment.params import UNREAD, load
+from pipeline.experiment.schema import schema
 from pipeline.storage.files import write_bytes
 from pipeline.storage.layout import PARAMS, PRESETS, Layout
 from pipeline.storage.loopback import ask_directly
@@ -19,6 +20,7 @@ from pipeline.storage.loopback import ask_directly
 WATCH_SECONDS = 5.0
 """How often a watched experiment is looked at."""
 LONGEST_WAIT = 86400.0
+WRITABLE = 0o222
 NO_LONGER_SERVED = "stopped: the deployments are served no longer"
 
 
@@ -192,10 +194,13 @@ def _track(given: argparse.Namespace) -> None:
     from pipeline.views.mlflow import chain_runs, point_runs
 
     params = load(Path(PARAMS))
-    print(f"{chain_runs.rebuild(params)} chains tracked")
+    print(f"{(tracked := chain_runs.rebuild(params))} chains tracked")
     if points := point_runs.rebuild():
         print(f"{points} points of studies tracked")
-    terminal.say_curves(params)
+    if tracked:
+        terminal.say_curves(params)
+    else:
+        print(f"{params.experiment!r} has no finished generation yet (self-consuming run)", file=sys.stderr)
 
 
 def _ui(given: argparse.Namespace) -> None:
@@ -259,6 +264,8 @@ def _preset(given: argparse.Namespace) -> None:
     load(presets[given.name], Path())
     target = Path(PARAMS)
     former = target.read_bytes() if target.exists() else None
+    if former is not None and not target.stat().st_mode & WRITABLE:
+        raise BadInput(f"preset: {PARAMS} is read-only; chmod u+w {PARAMS} lets it be replaced")
     if former is not None and former not in [path.read_bytes() for path in presets.values()]:
         write_bytes(Path("params.previous.yaml"), former)
         print("the former params.yaml, edited by hand, is kept as params.previous.yaml", file=sys.stderr)

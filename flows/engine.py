@@ -19,7 +19,7 @@ from flows.processes import STOPPING, yield_to_others
 from flows.server.server import in_use
 from flows.watching.announcements import Announcement, Announcements
 from pipeline.experiment.chains import Chain
-from pipeline.experiment.errors import BadInput, RunFailed
+from pipeline.experiment.errors import NO_MEMORY, BadInput, RunFailed, lacks_memory
 from pipeline.experiment.machine import workers
 from pipeline.experiment.params import Params
 from pipeline.storage.layout import Layout
@@ -123,5 +123,6 @@ def failure_of(what: str, future: PrefectFuture[Any]) -> str | None:
             return f"{what}: its process was killed, or ran out of memory"
         reason = getattr(error, "cause", None) or error  # Ray wraps what a task raises, Prefect a timeout
         reason = (reason.__cause__ or reason) if isinstance(reason, TimeoutError) else reason
-        return f"{what}: {type(reason).__name__}: {' '.join(str(reason).split())[:500]}"
+        kind = NO_MEMORY if lacks_memory(reason) else f"{type(reason).__name__}: "
+        return f"{what}: {kind}{' '.join(str(reason).split())[:500]}"
     return None

@@ -37,6 +37,6 @@ def _refuses(api: str, credentials: str) -> bool:
         with DIRECTLY.open(Request(f"{api}/admin/version", headers=headers), timeout=5):
             return False
     except HTTPError as error:
-        return error.code in (401, 403)
+        return error.code in (401, 403) or (error.code == 500 and not credentials.isascii())  # Prefect compares ASCII alone
     except (OSError, ValueError):
         return False

@@ -9,29 +9,35 @@ from pathlib import Path
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.params import load
 from pipeline.storage.layout import PARAMS
+from pipeline.storage.databases import sqlite_url
 from pipeline.storage.loopback import DIRECTLY
 from pipeline.views.mlflow.chain_runs import store_of
 from pipeline.views.mlflow.overview import Overview
-from pipeline.views.mlflow.store import LOCAL_PAGES, public, store_uri
+from pipeline.views.mlflow.store import LOCAL_PAGES, OWN, public, store_uri, written
 
 START_SECONDS = 120.0
+LAST_PORT = 65535
 
 
 def show_curves(port: int) -> None:
     """Print where the curves of params.yaml's experiment are, and serve MLflow's pages there until they are stopped.
 
-    A tracking server has pages of its own: then the address is all. Raises BadInput for a port that is taken.
+    A tracking server has pages of its own: then the address is all. Raises BadInput for a port that is none or taken, and
+    RunFailed where MLflow's store cannot be used.
     """
+    if not 0 < port <= LAST_PORT:
+        raise BadInput(f"--port: {port} is not allowed: it must be from 1 to {LAST_PORT}")
     params = load(Path(PARAMS))
-    overview = Overview(store_of(params), params)
-    address = overview.address()
+    with written():
+        address = Overview(store_of(params), params).address()
     if store_uri().startswith("http"):
         print(address)
         return
     if not _is_free(port):
         raise BadInput(f"--port: {port} is not allowed: something answers there already")
     here = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(), "--port", str(port), "--workers", "1"]
+    place = f"sqlite:///{OWN}" if store_uri() == sqlite_url(OWN) else store_uri()  # this process's folder, wherever it is moved
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", place, "--port", str(port), "--workers", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
         try:
             _wait(server, here)

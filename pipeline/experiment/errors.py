@@ -9,6 +9,8 @@ STOPPED, STOPPED_CODE = f"stopped: {GOES_ON}", 130
 """What a run says, and its exit code, when it was stopped."""
 DESPITE = "SELF_CONSUMING_DESPITE_DISK"
 """The environment variable that lets a run begin whose results do not fit on the disk."""
+NO_MEMORY = "not enough memory; a smaller batch, microbatch, block of samples, number of samples or network takes less: "
+"""How a fault of that kind begins; what the library says of it comes behind."""
 LONGEST = 700
 """Of what is said in a line; other libraries put their remedy at the end."""
 
@@ -41,6 +43,11 @@ def in_a_line(error: BaseException) -> str:
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"  # a remedy comes last
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there was not enough memory: PyTorch says so in words alone."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+
+
 def exit_code(run: Callable[[], int | None]) -> int:
     """Run a command; errors become one line on stderr and the exit code 1 (failed), 2 (bad input) or 130 (stopped)."""
     try:
@@ -55,6 +62,8 @@ def exit_code(run: Callable[[], int | None]) -> int:
         with suppress(OSError):  # the terminal is gone
             print(STOPPED, file=sys.stderr)
         return STOPPED_CODE
-    except (OSError, MemoryError) as error:  # the machine's faults, not the program's
-        print(f"failed: {in_a_line(error)}", file=sys.stderr)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not lacks_memory(error):
+            raise
+        print(f"failed: {NO_MEMORY if lacks_memory(error) else ''}{in_a_line(error)}", file=sys.stderr)  # the machine's fault
         return 1

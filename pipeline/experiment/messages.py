@@ -62,11 +62,15 @@ def _describe(errors: list[Any], model: type[Section]) -> str:
 
 
 def _wanted(error: Any) -> str:
-    """What is allowed: pydantic's words, but for patterns, which say nothing to most readers."""
+    """What is allowed: pydantic's words, but for patterns, classes and long numbers, which say little to most readers."""
     pattern = error.get("ctx", {}).get("pattern")
     if pattern in PATTERNS:
         return PATTERNS[pattern]
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    if error["type"] in ("model_type", "dict_type"):
+        return "it must be a section of keys and values"
+    text = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    bound = next((value for key, value in error.get("ctx", {}).items() if key in ("ge", "gt", "le", "lt")), None)
+    return f"{text.rpartition(' ')[0]} {bound:g}" if isinstance(bound, float) else text
 
 
 def _allowed(where: tuple[Any, ...], model: type[Section]) -> str:

@@ -1,15 +1,14 @@
 """The experiment: `params.yaml`, validated and frozen.
 
-The keys are declared in `pipeline.experiment.sections`; `schema()` prints the same as a JSON schema.
+The keys are declared in `pipeline.experiment.sections`; `pipeline.experiment.schema` prints the same as a JSON schema.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, create_model, model_validator
 
@@ -22,13 +21,10 @@ from pipeline.experiment.keeping import Keep
 from pipeline.experiment.kinds import (
     DATASETS,
     EXTRACTORS,
-    HOOKS,
     LOOPS,
-    METRICS,
     MOST,
     NETWORKS,
     SAMPLERS,
-    STRATEGIES,
     Registry,
     Section,
 )
@@ -244,18 +240,29 @@ def model_of(raw: Mapping[str, Any], source: str = "params", unread: Collection[
     """The params' model with the settings of the kinds that `raw` names. Raises BadInput for a kind that is not registered."""
     fields: dict[str, Any] = {}
     for name, registry in KINDED.items():
-        if name in unread:
-            fields[name] = (Any, ...)
-        elif isinstance(section := raw.get(name), Mapping):
-            fields[name] = (_settings(section, name, registry, source), ...)
+        section = raw.get(name)
+        if isinstance(section, Mapping):
+            known = name in unread and _is_there(registry, section.get("kind", registry.default))
+            fields[name] = (Any if known else _settings(section, name, registry, source), ...)
+        elif name in raw:
+            raise BadInput(f"{source}: {name}: {short(section)} is not allowed: it must be a section, with its kind")
     extractor = by_name((raw.get("evaluation") or {}).get("extractor")) if isinstance(raw.get("evaluation"), Mapping) else None
     if isinstance(extractor, Mapping):
         settings = _settings(extractor, "evaluation.extractor", EXTRACTORS, source)
-        fields["evaluation"] = (_judged_by(settings), ...)
+        fields["evaluation"] = (judged_by(settings), ...)
     return create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields)
 
 
-def _judged_by(settings: Any) -> type[Evaluation]:
+def _is_there(registry: Registry[Any], kind: object) -> bool:
+    """Whether a kind is registered, or a file of the program has it, which is not read for that."""
+    try:
+        return isinstance(kind, str) and bool(registry.module(kind))
+    except (KeyError, ModuleNotFoundError):
+        return False
+
+
+def judged_by(settings: Any) -> type[Evaluation]:
+    """The section evaluation with an extractor's settings."""
     extractor: Any = (Annotated[settings, BeforeValidator(by_name)], ...)
     return create_model("Evaluation", __base__=Evaluation, __doc__=Evaluation.__doc__, extractor=extractor)
 
@@ -264,25 +271,7 @@ def _settings(section: Mapping[str, Any], key: str, registry: Registry[Any], sou
     kind = section.get("kind", registry.default)
     if kind is None:
         raise BadInput(f"{source}: {key}.kind: is missing; it is needed (self-consuming kinds says what is allowed)")
-    if kind not in registry:
+    if not isinstance(kind, str) or kind not in registry:
         allowed = ", ".join(repr(name) for name in registry)
         raise BadInput(f"{source}: {registry.where}: {short(kind)} is not allowed: one of {allowed}")
     return registry.entry(kind).settings
-
-
-def schema() -> str:
-    """The JSON schema of params.yaml."""
-    fields: dict[str, Any] = {name: (_any_of(registry), ...) for name, registry in KINDED.items()}
-    fields["evaluation"] = (_judged_by(_any_of(EXTRACTORS)), ...)
-    whole = create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields).model_json_schema()
-    arm = whole["$defs"]["Arm"]["properties"]
-    arm["loop"]["enum"], arm["strategy"]["enum"] = list(LOOPS), list(STRATEGIES)
-    whole["$defs"]["HookCall"]["properties"]["name"]["enum"] = list(HOOKS)
-    metrics = [METRICS.entry(name).settings.model_json_schema() for name in METRICS]
-    whole["$defs"]["Evaluation"]["properties"]["metrics"]["items"] = {"anyOf": [{"enum": list(METRICS)}, *metrics]}
-    return json.dumps(whole, indent=2)
-
-
-def _any_of(registry: Registry[Any]) -> Any:
-    """The settings of all kinds."""
-    return Union[tuple(registry.entry(name).settings for name in registry)]  # noqa: UP007 (they are known only now)

@@ -30,6 +30,13 @@ def test_bad_arguments_end_with_one_line(project, arguments, says):
     assert not (copy.folder / "runs").exists()
 
 
+def test_params_that_are_read_only_are_not_replaced(project):
+    copy = project()
+    (copy.folder / "params.yaml").chmod(0o444)
+    assert "error: preset: params.yaml is read-only" in copy.run("flows.cli", "preset", "digits", code=2)
+    assert "experiment: smoke" in (copy.folder / "params.yaml").read_text()
+
+
 def test_a_preset_keeps_params_that_were_edited_by_hand(project):
     copy = project(edit=lambda text: text + "# mine\n")
     former = (copy.folder / "params.yaml").read_text()

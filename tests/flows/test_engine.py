@@ -11,11 +11,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import torch
 from prefect.futures import PrefectConcurrentFuture
 
 from flows.engine import failure_of, has_ended
 from flows.pools.process_pool import Slots, begin_worker
 from pipeline.experiment import machine
+from pipeline.experiment.errors import exit_code
 from pipeline.experiment.params import load
 
 ONE_IS_KILLED = """
@@ -125,3 +127,19 @@ def test_cores_are_divided_among_the_chains_that_run_at_once(monkeypatch, worker
     params = load(Path("presets/smoke.yaml"))
     params = params.model_copy(update={"engine": params.engine.model_copy(update={"workers": workers, "threads": threads})})
     assert (machine.workers(params), machine.threads(params)) == expected
+
+
+def test_too_little_memory_is_one_line_that_says_what_takes_less(capsys: pytest.CaptureFixture[str]) -> None:
+    def too_large() -> None:
+        torch.empty(10**15)
+
+    assert exit_code(too_large) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("failed: not enough memory; a smaller batch, microbatch, block of samples,")
+    assert said.count("\n") == 1
+    future = PrefectConcurrentFuture(uuid4(), Future())
+    try:
+        too_large()
+    except RuntimeError as error:
+        future.wrapped_future.set_exception(error)
+    assert str(failure_of("sims/seed0", future)).startswith("sims/seed0: not enough memory; ")

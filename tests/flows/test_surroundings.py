@@ -102,7 +102,7 @@ def test_a_server_that_wants_credentials_is_named_with_the_variable_that_gives_t
         server = stack.enter_context(own_server(pages=False))
         wait(server)
         check_credentials(server.api)  # an own server's are known
-        for given, says in (("", "is given none"), ("admin:wrong", "does not take those")):
+        for given, says in (("", "is given none"), ("admin:wrong", "does not take those"), ("ädmin:ö", "does not take those")):
             monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
             with pytest.raises(BadInput, match=f"PREFECT_API_AUTH_STRING: .* wants credentials and {says}"):
                 check_credentials(server.api)

@@ -38,7 +38,7 @@ VALUES, PARAMS = 1000, 100
 
 def store_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or a SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(OWN)
+    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or sqlite_url(OWN)
 
 
 def curves() -> str:
@@ -57,7 +57,7 @@ def pages() -> str:
 
 def public(text: str) -> str:
     """A text in which the store's address has neither user nor password."""
-    place = urlsplit(store_uri()).netloc
+    place = store_uri().partition("://")[2].partition("/")[0]  # urlsplit refuses some that are wrong, and says so only there
     return text.replace(place, place.rpartition("@")[2]) if "@" in place else text
 
 

@@ -40,7 +40,7 @@ def last_run(layout: Layout) -> tuple[float, float] | None:
 
 
 LONG = 60.0
-"""Seconds of a run from which on its share of orchestration says something: starting takes the same for all."""
+"""Seconds of computing from which on the share of orchestration says something: starting takes the same for all."""
 
 
 def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def time_table(layout: Layout, began: float, ended: float) -> pd.DataFrame:
     table = [("start-up, imports, server", startup), ("data and base models", prepared), *table]
     frame = pd.DataFrame(table, columns=["what", "seconds"])
     total, useful = frame["seconds"].sum(), frame[frame["what"].isin(["data and base models", *computing])]["seconds"].sum()
-    extra = [("total", total), *([("of which orchestration", total - useful)] if total >= LONG else [])]
+    extra = [("total", total), *([("of which orchestration", total - useful)] if useful >= LONG else [])]
     frame = pd.concat([frame, pd.DataFrame(extra, columns=["what", "seconds"])], ignore_index=True)
     frame["share"] = frame["seconds"] / total
     tracking, all_chains = rows[rows["step"] == TRACK]["seconds"].sum(), chained["seconds"].sum()
