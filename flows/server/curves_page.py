@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline.experiment.errors import BadInput, RunFailed
 from pipeline.experiment.params import load
-from pipeline.storage.layout import PARAMS
 from pipeline.storage.databases import sqlite_url
+from pipeline.storage.layout import PARAMS
 from pipeline.storage.loopback import DIRECTLY
 from pipeline.views.mlflow.chain_runs import store_of
 from pipeline.views.mlflow.overview import Overview
