@@ -65,9 +65,15 @@ class Denoiser(nn.Module):
         self.arithmetic = arithmetic
 
     def raw(self, x: Tensor, c_noise: Tensor, conditions: Conditions) -> Tensor:
-        """F(x [B, ...], c_noise [B]) as float32, with the conditions that the network takes."""
+        """F(x [B, ...], c_noise [B]) as float32, with the conditions that the network takes. Raises ArithmeticError.
+
+        A network that gives another shape than x's is refused: torch would make some of them fit.
+        """
         with self.arithmetic.on(x.device):
             output: Tensor = self.network(x, c_noise, **conditions)
+        if output.shape != x.shape:
+            given, wanted = list(output.shape), list(x.shape)
+            raise ArithmeticError(f"the network gives {given} for x of {wanted}: its output must have the shape of x")
         return output.float()
 
     def forward(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None) -> Tensor:

@@ -256,3 +256,14 @@ def test_parameters_in_one_buffer_keep_their_values_layout_and_gradients():
     assert not double.grad.any()
     single.data.zero_()
     assert not layers[0].weight.any()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_network_that_gives_another_shape_than_it_is_given_is_refused(width):
+    class Other(nn.Module):
+        def forward(self, x, c_noise):
+            return x.new_zeros(len(x), width)
+
+    says = rf"the network gives \[4, {width}\] for x of \[4, 2\]: its output must have the shape of x"
+    with pytest.raises(ArithmeticError, match=says):
+        Denoiser(Other(), 1.0)(torch.zeros(4, 2), torch.ones(4))
