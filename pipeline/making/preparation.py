@@ -5,6 +5,7 @@ from functools import partial
 
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import Broken
+from pipeline.experiment.extensions import said_of
 from pipeline.experiment.params import Params
 from pipeline.making.failures import note_failure
 from pipeline.making.judgement import judge_real
@@ -62,7 +63,8 @@ def _make(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[
     make(stages.SET, partial(make_set, params))
     make(stages.EXTRACTOR, partial(make_extractor, params))
     make(stages.JUDGED, partial(judge_real, params))
-    check_room(versions, params, wanted)
+    with said_of("a first step of training, which tells how long all takes"):
+        check_room(versions, params, wanted)
     for seed in seeds:
         this = params.fingerprint, seed
         try:

@@ -73,6 +73,37 @@ def test_an_error_in_an_extension_names_its_file_and_line_in_the_message_and_in_
     assert re.search(words, (here.folder / "runs/smoke/mine/seed0/failure.txt").read_text())
 
 
+NETWORK = """
+from torch import nn
+from models.registry import NETWORKS
+
+@NETWORKS.register("mine")
+class Mine(nn.Module):
+    def __init__(self, shape, settings):
+        super().__init__()
+        self.layer = nn.Linear(shape[0], 1)
+
+    def forward(self, x, c_noise):
+        return LINE
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("self.layer(x)", r"the network gives \[128, 1\] for x of \[128, 2\]: its output must have the shape of x"),
+        ("x + int('none')", r"ValueError: invalid literal for int\(\) .* \(mine.py, line 12\)"),
+    ],
+)
+def test_a_network_of_ones_own_that_is_wrong_ends_a_run_with_one_line(project, line, says):
+    here = project()
+    (here.folder / "mine.py").write_text(NETWORK.replace("LINE", line))
+    here.edit("network: {kind: mlp, width: 32, depth: 2, embedding: 16}", "network: {kind: mine}\nextensions: [mine.py]")
+    said = here.run("flows.cli", "run", "--quiet", code=1)
+    assert re.search(rf"failed: a first step of training.*: {says}", said)
+    assert "Traceback" not in said
+
+
 def test_a_chain_that_was_made_on_another_kind_of_machine_is_named_before_anything_is_made(finished_copy, monkeypatch):
     here = finished_copy
     metrics = here.folder / "runs/smoke/sims/seed0/g002/metrics.json"
