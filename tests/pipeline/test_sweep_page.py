@@ -12,6 +12,7 @@ from pipeline.experiment.errors import BadInput
 from pipeline.studies.pages.sweep import page
 from pipeline.studies.pages.sweep.choice import best_place, sweep_of, table
 from pipeline.studies.points.sweep.point import Settings
+from pipeline.views.papers.printing import fit
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,14 @@ def test_two_axes_are_a_heat_map_with_its_numbers_and_the_best_in_a_frame() -> N
     (frame,) = heat.patches
     assert frame.get_bbox().min.tolist() == [0.5, 0.5]  # type: ignore[attr-defined]
     assert bar.get_ylabel() == "fid, mean over seeds"
+
+
+def test_in_a_papers_column_the_title_of_a_heat_map_is_not_cut_off() -> None:
+    figure = fit(page.plot(SETTINGS, rows_of(GRID, bowl)), 3.3)
+    figure.canvas.draw()
+    assert figure._suptitle is not None  # type: ignore[attr-defined]
+    seen = figure._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    assert figure.bbox.x0 <= seen.x0 < seen.x1 <= figure.bbox.x1
 
 
 def test_one_axis_is_a_curve_and_names_are_places_on_it() -> None:

@@ -66,6 +66,8 @@ def fit(figure: Figure, width: float) -> Figure:
             place.set_subplotspec(cell)
     lines = max((_print(axes, width / columns) for axes in figure.axes), default=0) * rows
     lines += _legend(figure, panels, width)
+    if title := figure.get_suptitle():
+        figure.suptitle(_broken(title, width), fontsize=LABEL)
     figure.set_size_inches(width, rows * shape * width / columns + lines * 1.5 * LEGEND / 72)
     return figure
 
@@ -73,7 +75,7 @@ def fit(figure: Figure, width: float) -> Figure:
 def _print(axes: Axes, width: float) -> int:
     """Text, lines and markers of a panel of so many inches, its legend below it; gives the legend's number of lines."""
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
-        text.set_text(textwrap.fill(text.get_text(), max(10, int(0.85 * width / (CHARACTER * LABEL)))))
+        text.set_text(_broken(text.get_text(), width))
         text.set_fontsize(LABEL)
     axes.tick_params(which="both", labelsize=TICK)
     for line in axes.get_lines():
@@ -86,6 +88,11 @@ def _print(axes: Axes, width: float) -> int:
     columns = _columns(labels, width)
     axes.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=columns, **STYLE)
     return ceil(len(labels) / columns)
+
+
+def _broken(text: str, width: float) -> str:
+    """A label in lines that so many inches hold."""
+    return textwrap.fill(text, max(10, int(0.85 * width / (CHARACTER * LABEL))))
 
 
 def _legend(figure: Figure, panels: list[Axes], width: float) -> int:
