@@ -50,7 +50,7 @@ def test_an_extractor_of_no_kind_is_refused() -> None:
     ("change", "says"),
     [
         ({"engine": 5}, "engine: 5 is not allowed: it must be a section of keys and values"),
-        ({"n_synthetic": 10**20}, "at most, or it"),
+        ({"n_synthetic": 10**20}, "or it must be a section of keys and values"),
         (
             {"sampler": SMOKE["sampler"] | {"zeta": 1e39}},
             "zeta: 1e+39 is not allowed: input should be less than or equal to 1e+30",
@@ -64,4 +64,4 @@ def test_what_is_allowed_is_said_without_the_names_of_classes_and_rows_of_zeros(
     said = str(refused.value)
     assert "instance of" not in said
     assert "0000000000000000" not in said.partition("is not allowed")[2]
-    assert says in said or "n_synthetic" in change
+    assert says in said
