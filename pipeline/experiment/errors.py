@@ -1,5 +1,7 @@
 """What can go wrong, and how it is said: one line, and an exit code."""
 
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,5 +67,17 @@ def exit_code(run: Callable[[], int | None]) -> int:
     except (OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not lacks_memory(error):
             raise
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 0
         print(f"failed: {NO_MEMORY if lacks_memory(error) else ''}{in_a_line(error)}", file=sys.stderr)  # the machine's fault
         return 1
+
+
+def _nobody_reads() -> bool:
+    """Whether what is printed is read no more, as by `| head`; what is still to be printed is then dropped."""
+    printed = select.poll()
+    printed.register(sys.stdout, 0)
+    gone = any(event & select.POLLERR for _, event in printed.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone

@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from pipeline.storage.ownership import owned
 
@@ -83,3 +86,10 @@ def test_the_schema_says_what_is_allowed(project):
 def test_a_recipe_of_another_experiment_is_refused(project):
     words = ["--experiment", "gaussian", "--arm", "sims", "--seed", "0", "--generation", "1"]
     assert "this generation belongs to 'gaussian'" in project().run("pipeline", "generation", *words, code=2)
+
+
+def test_whoever_reads_a_long_answer_may_stop():
+    reader = f"set -o pipefail; {sys.executable} -m flows.cli schema | head -1"
+    done = subprocess.run(["bash", "-c", reader], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
