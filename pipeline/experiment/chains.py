@@ -59,7 +59,7 @@ def check_arm(params: Params, arm: str) -> None:
 def check_seed(params: Params, seed: int) -> None:
     """Raise BadInput unless params.yaml has this seed."""
     if seed not in params.seeds:
-        raise BadInput(f"seed: {seed} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
+        raise BadInput(f"seed: {seed!r} is not allowed: params.yaml has {', '.join(map(str, params.seeds))}")
 
 
 def decisive(params: Params, chain: Chain) -> dict[str, Any]:

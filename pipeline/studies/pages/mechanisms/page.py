@@ -19,7 +19,7 @@ from pipeline.views.report.palette import Look, looks
 from pipeline.views.report.results import TAIL
 
 ERROR = "error at "
-FEW = 1e-2, 3.0
+FEW = 1e-2, 0.5
 """The colours' ends, in units of the network's output, whose variance is 1."""
 
 
