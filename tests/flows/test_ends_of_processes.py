@@ -58,7 +58,7 @@ sys.exit(exit_code(lambda: print("ready", flush=True) or time.sleep(1)))
 """
 
 
-@pytest.mark.parametrize(("shell", "code"), [("exec", 130), ("trap '' HUP; exec", 0)])
+@pytest.mark.parametrize(("shell", "code"), [("exec env --default-signal=HUP", 130), ("trap '' HUP; exec", 0)])
 def test_a_closed_terminal_stops_a_run_but_one_under_nohup(shell, code):
     command = ["bash", "-c", f'{shell} "$0" -c "$1"', sys.executable, ORDERLY]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
