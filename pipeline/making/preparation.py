@@ -23,6 +23,8 @@ from pipeline.storage.ownership import owned
 
 _broken: dict[tuple[str, int], str] = {}
 """Why a base model could not be made, by the params' fingerprint and the seed: this process does not try it again."""
+_fitting = set[tuple[str, tuple[tuple[Chain, int], ...]]]()
+"""Params and wanted chains of which it was said what they take: a run prepares while its server starts, and in its flow."""
 
 
 def prepare(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[int, str]:
@@ -63,8 +65,10 @@ def _make(versions: Versions, params: Params, wanted: dict[Chain, int]) -> dict[
     make(stages.SET, partial(make_set, params))
     make(stages.EXTRACTOR, partial(make_extractor, params))
     make(stages.JUDGED, partial(judge_real, params))
-    with said_of("a first step of training, which tells how long all takes"):
-        check_room(versions, params, wanted)
+    if (asked := (params.fingerprint, tuple(wanted.items()))) not in _fitting:
+        with said_of("a first step of training, which tells how long all takes"):
+            check_room(versions, params, wanted)
+        _fitting.add(asked)
     for seed in seeds:
         this = params.fingerprint, seed
         try:

@@ -21,6 +21,7 @@ from pipeline.experiment.keeping import Keep
 from pipeline.experiment.params import load, parse
 from pipeline.generation.job import Job, fresh_model
 from pipeline.making import patience, room
+from pipeline.making.preparation import prepare
 from pipeline.making.shared import make_points
 from pipeline.records.repository import Versions
 
@@ -143,6 +144,15 @@ def test_a_full_disk_is_waited_for_where_params_say_so(smoke, monkeypatch):
         patience.patiently(parse(smoke), Path(), act)
     with pytest.raises(ValueError, match="not the disk"):
         patience.patiently(waiting, Path(), lambda: _raise(ValueError("not the disk")))
+
+
+def test_what_a_run_takes_is_said_once_though_it_prepares_twice(finished_copy, monkeypatch, caplog):
+    monkeypatch.chdir(finished_copy.folder)
+    monkeypatch.setattr(room, "WORTH_BYTES", 0)
+    params = load(Path("params.yaml"))
+    for _ in range(2):
+        prepare(Versions(params), params, {Chain("sims", 0): 3})
+    assert caplog.text.count("this will take") == 1
 
 
 def test_a_run_waits_on_a_full_disk_and_goes_on_by_itself_to_the_same_bytes(finished, longer, tmp_path):
