@@ -5,6 +5,7 @@
 
 import logging
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,7 @@ class Versions:
         self._params, self._text = params, Path(PARAMS).read_bytes() if params else b""
         self._remote = params.remote if params else None
         self._holds = False
+        self._links: sqlite3.Connection | None = None
         beside = shared or not os.access(".dvc", os.W_OK)
         self._elsewhere = tempfile.TemporaryDirectory(prefix="self-consuming-") if beside else None
         self._repo = self._open()
@@ -90,6 +92,7 @@ class Versions:
         Files and cache share their bytes where the file system can and `cache.type` lets them.
         """
         self.check_params()
+        self._keep_links_open()
         with self.held():
             self._repo.commit(target, force=True, relink=True)
 
@@ -167,6 +170,12 @@ class Versions:
         other: str | Path | None = PARAMS if text != self._text and load(Path(PARAMS)) != self._params else None
         if other := other or changed(self._params.extensions or []):
             raise RunFailed(f"{other} has changed since this run started: its results cannot be recorded; start again")
+
+    def _keep_links_open(self) -> None:
+        """Stay connected to DVC's database of links, which it opens and closes for every file: each last close is a flush."""
+        if self._links is None:
+            self._links = sqlite3.connect(Path(self._repo.state.links.directory) / "cache.db")
+            self._links.execute("select 1 from Settings limit 1").fetchall()  # a connection that has read nothing is none
 
     def _open(self) -> "Repo":
         from dvc.lock import LockNoop
