@@ -1,6 +1,7 @@
 """Axes that can be read: ticks of logarithmic ones, and where the generations end."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
@@ -31,3 +32,10 @@ def generations(axes: Axes, last: int) -> None:
     spare = max(0.02 * (last - 1), 0.1 if last > 1 else 0.5)
     axes.set_xlim(1 - min(spare, 0.9), last + spare)  # there is no generation 0
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def measured(axes: Axes, rows: pd.DataFrame) -> None:
+    """Keep a logarithmic axis of FID to what was measured, the floor included: what theory predicts of SIMS comes near 0."""
+    fid = rows["fid"][np.isfinite(rows["fid"])]
+    least = [fid.min(), *([rows["floor"].min()] if "floor" in rows else [])]
+    axes.set_ylim(min(least) / 2, fid.max() * 2)

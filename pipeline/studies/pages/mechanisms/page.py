@@ -13,7 +13,7 @@ from pipeline.analysis.intervals import columns, log_slope
 from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.mechanisms.point import Settings
-from pipeline.views.report.axes import generations
+from pipeline.views.report.axes import generations, measured
 from pipeline.views.report.figures import MARKS, floor_line
 from pipeline.views.report.palette import Look, looks
 from pipeline.views.report.results import TAIL
@@ -75,9 +75,8 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
             title=f"{name}: ln sigma ~ N({mean:.2f}, {deviation:g}²)", xlabel="generation", ylabel="FID", yscale="log"
         )
         image = _errors(column[1], of_setting, settings.levels)
-    measured = [results["fid"].min(), *([results["floor"].min()] if "floor" in results else [])]
-    for axes in panels[0]:  # predictions of SIMS come near 0
-        axes.set_ylim(min(measured) / 2, results["fid"].max() * 2)
+    for axes in panels[0]:
+        measured(axes, results)
     if image is not None:
         figure.colorbar(image, ax=panels[1], label="denoiser's error, in units of the network's output")
     handles = panels[0, 0].get_legend_handles_labels()

@@ -9,7 +9,7 @@ from pipeline.analysis.intervals import Interval, bootstrap, columns, log_slope
 from pipeline.analysis.theory import LEFT_OUT
 from pipeline.studies.bench.study import Summary
 from pipeline.studies.points.prophylaxis.point import Settings
-from pipeline.views.report.axes import generations, logarithmic
+from pipeline.views.report.axes import generations, logarithmic, measured
 from pipeline.views.report.figures import band, floor_line
 from pipeline.views.report.palette import looks
 from pipeline.views.report.results import TAIL
@@ -78,6 +78,8 @@ def plot(settings: Settings, results: pd.DataFrame) -> Figure:
         axes.set(xlabel="generation", ylabel=words)
         generations(axes, int(results["generation"].max()))
     floor_line(panels[0, 0], results)
+    if _has(results, "predicted"):
+        measured(panels[0, 0], results)
     logarithmic(panels[0, 0])
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
