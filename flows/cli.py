@@ -11,7 +11,7 @@ from flows.processes import collect_rarely, stop_by_signals
 from flows.watching import terminal
 from pipeline.experiment.chains import Chain
 from pipeline.experiment.errors import STOPPED_CODE, BadInput, exit_code
-from pipeline.experiment.params import UNREAD, load
+from pipeline.experiment.params import load
 from pipeline.experiment.schema import schema
 from pipeline.storage.files import write_bytes
 from pipeline.storage.layout import PARAMS, PRESETS, Layout
@@ -128,14 +128,12 @@ def _status(given: argparse.Namespace) -> None:
     from pipeline.making.environments import others
     from pipeline.recipes.let_go import of_chain
 
-    params = load(Path(PARAMS), unread=UNREAD)
+    params = load(Path(PARAMS))
     layout = Layout(params.experiment)
     folders = generations(params)
     for line in others(params, folders):
         print(f"warning: {line}", file=sys.stderr)
     found = states(params, folders)
-    if any(state.stale or state.missing for state in found.values()):
-        load(Path(PARAMS))  # what is not made yet may be wrong
     print(f"{'chain':<28}{'done':>6}{'stale':>7}{'missing':>9}{'FID':>10}")
     for chain, state in found.items():
         fid = "" if state.fid is None else f"{state.fid:.4g}"
@@ -194,7 +192,8 @@ def _track(given: argparse.Namespace) -> None:
     from pipeline.views.mlflow import chain_runs, point_runs
 
     params = load(Path(PARAMS))
-    print(f"{(tracked := chain_runs.rebuild(params))} chains tracked")
+    tracked = chain_runs.rebuild(params)
+    print(f"{tracked} chains tracked")
     if points := point_runs.rebuild():
         print(f"{points} points of studies tracked")
     if tracked:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.experiment.chains import Chain, check_seed
 from pipeline.experiment.errors import BadInput, exit_code
-from pipeline.experiment.params import UNREAD, Params, load
+from pipeline.experiment.params import Params, load
 from pipeline.experiment.sections import kind_of
 from pipeline.recipes import stages
 from pipeline.recipes.rendering import chains_stage, check, check_generation, plan_stage
@@ -16,8 +16,6 @@ from pipeline.storage.loopback import ask_directly
 from pipeline.storage.ownership import owned
 
 ALONE = "plan", "chains", "report", stages.KINDS, stages.EXTRACTOR
-LIGHT = "plan", "chains", "data", stages.KINDS, stages.EXTRACTOR, stages.JUDGED
-"""Those that no network or sampler is made for."""
 OF_A_SEED = "data", "base"
 OF_A_GENERATION = stages.GENERATION, stages.JUDGED
 
@@ -50,7 +48,7 @@ def _run(given: argparse.Namespace) -> None:
     if given.stage in ("point", "study-page"):
         _study(given)
         return
-    params = load(Path(PARAMS), unread=UNREAD if given.stage in LIGHT else ())
+    params = load(Path(PARAMS))
     layout = Layout(params.experiment)
     refuse_beside_a_run(layout)
     if given.stage == "plan":

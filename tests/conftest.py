@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -222,6 +224,21 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     driver = Chrome(options=options, service=Service(str(paths[1])))
     yield driver
     driver.quit()
+
+
+@contextlib.contextmanager
+def pages_of(project: Project) -> Iterator[tuple[int, str]]:
+    """MLflow's pages by `self-consuming ui` at a free port, during the block: the port, and the first line that was said."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = project.start("flows.cli", "ui", "--port", str(port))
+    try:
+        assert process.stdout is not None
+        yield port, process.stdout.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:

@@ -12,7 +12,7 @@ from threading import Timer
 from flows.processes import stop_by_signals
 from flows.watching.progress import PLAIN, QUIET
 from pipeline.experiment.errors import DESPITE, GOES_ON, BadInput, RunFailed, in_a_line
-from pipeline.experiment.params import UNREAD, Params, load
+from pipeline.experiment.params import Params, load
 from pipeline.storage.layout import PARAMS, RECIPE, Layout
 from pipeline.storage.ownership import owned
 
@@ -26,7 +26,7 @@ def run(given: argparse.Namespace) -> None:
     stop_by_signals()
     if given.despite_disk:
         os.environ[DESPITE] = "1"
-    params = load(Path(PARAMS), unread=UNREAD)  # what is current was checked when it was made
+    params = load(Path(PARAMS))
     from flows.plan import everything_current, select
     from pipeline.making.environments import others
     from pipeline.records.claims import claimed
@@ -43,7 +43,6 @@ def run(given: argparse.Namespace) -> None:
         return
     from flows.preflight import check_surroundings
 
-    params = load(Path(PARAMS))
     check_surroundings(params)
     for line in others(params, wanted):
         print(f"warning: {line}", file=sys.stderr)

@@ -5,7 +5,7 @@ The keys are declared in `pipeline.experiment.sections`; `pipeline.experiment.sc
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,7 +80,7 @@ class Params(Section):
         return hash(self.fingerprint)
 
     def kind(self, section: str) -> str:
-        """The kind that a section names, read or not."""
+        """The kind that a section names."""
         return str(self._raw[section].get("kind", KINDED[section].default))
 
     @property
@@ -119,17 +119,17 @@ class Params(Section):
         return self
 
     def _check_labels(self) -> None:
-        network = self.network if isinstance(self.network, Section) else None
-        told = getattr(network, "takes_augmentation", False)
+        told = getattr(self.network, "takes_augmentation", False)
         for section in ("train", "auxiliary"):
-            if getattr(self, section).augmentation and network is not None and not told:
-                raise ValueError(f"{section}.augmentation is not allowed: network.kind {kind_of(network)} is not told of it")
+            if getattr(self, section).augmentation and not told:
+                kind = kind_of(self.network)
+                raise ValueError(f"{section}.augmentation is not allowed: network.kind {kind} is not told of it")
         if self.labels is None:
             return
         if not self.data.has_labels:
             raise ValueError(f"labels: {self.labels!r} is not allowed: data.kind {kind_of(self.data)} has no labels")
-        if network is not None and not getattr(network, "takes_labels", False):
-            raise ValueError(f"labels: {self.labels!r} is not allowed: network.kind {kind_of(network)} takes none")
+        if not getattr(self.network, "takes_labels", False):
+            raise ValueError(f"labels: {self.labels!r} is not allowed: network.kind {kind_of(self.network)} takes none")
         if isinstance(self.labels, list) and not sum(self.labels):
             raise ValueError(f"labels: {self.labels} is not allowed: the shares must not all be 0")
 
@@ -160,7 +160,7 @@ class Params(Section):
                 f"arms.{name}.synthetic_share: {arm.synthetic_share:g} is not allowed: of n_real {self.data.n_real} that is"
                 f" more than n_synthetic, {given}"
             )
-        if arm.guide is None or not isinstance(self.network, Section):
+        if arm.guide is None:
             return
         for key, size in arm.guide.sizes.items():
             most = getattr(self.network, key, None)
@@ -207,23 +207,19 @@ class Params(Section):
             return min(most, max(1, round(math.exp(grown))))
 
 
-UNREAD: Collection[str] = ("network", "sampler")
-"""The sections that no metric depends on; their kinds import torch."""
-
-
-def load(path: Path, root: Path | None = None, unread: Collection[str] = ()) -> Params:
-    """Read and check a params file, whose project is `root` or the folder that it lies in; `unread` sections stay as they are.
+def load(path: Path, root: Path | None = None) -> Params:
+    """Read and check a params file, whose project is `root` or the folder that it lies in.
 
     Raises BadInput with one line: which key, which value, what is allowed.
     """
     raw = read_mapping(path)
     extend(raw.get("extensions"), root or path.parent)
-    return parse(raw, path.name, unread)
+    return parse(raw, path.name)
 
 
-def parse(raw: dict[str, Any], source: str = "params", unread: Collection[str] = ()) -> Params:
+def parse(raw: dict[str, Any], source: str = "params") -> Params:
     """Check a params mapping; the errors name `source`."""
-    model = model_of(raw, source, unread)
+    model = model_of(raw, source)
     try:
         params = model.model_validate(raw)
     except ValidationError as error:
@@ -236,14 +232,13 @@ KINDED = {"data": DATASETS, "network": NETWORKS, "sampler": SAMPLERS}
 """The sections of which a kind has the keys."""
 
 
-def model_of(raw: Mapping[str, Any], source: str = "params", unread: Collection[str] = ()) -> type[Params]:
+def model_of(raw: Mapping[str, Any], source: str = "params") -> type[Params]:
     """The params' model with the settings of the kinds that `raw` names. Raises BadInput for a kind that is not registered."""
     fields: dict[str, Any] = {}
     for name, registry in KINDED.items():
         section = raw.get(name)
         if isinstance(section, Mapping):
-            known = name in unread and _is_there(registry, section.get("kind", registry.default))
-            fields[name] = (Any if known else _settings(section, name, registry, source), ...)
+            fields[name] = (_settings(section, name, registry, source), ...)
         elif name in raw:
             raise BadInput(f"{source}: {name}: {short(section)} is not allowed: it must be a section, with its kind")
     extractor = by_name((raw.get("evaluation") or {}).get("extractor")) if isinstance(raw.get("evaluation"), Mapping) else None
@@ -251,14 +246,6 @@ def model_of(raw: Mapping[str, Any], source: str = "params", unread: Collection[
         settings = _settings(extractor, "evaluation.extractor", EXTRACTORS, source)
         fields["evaluation"] = (judged_by(settings), ...)
     return create_model("Params", __base__=Params, __doc__=Params.__doc__, **fields)
-
-
-def _is_there(registry: Registry[Any], kind: object) -> bool:
-    """Whether a kind is registered, or a file of the program has it, which is not read for that."""
-    try:
-        return isinstance(kind, str) and bool(registry.module(kind))
-    except (KeyError, ModuleNotFoundError):
-        return False
 
 
 def judged_by(settings: Any) -> type[Evaluation]:

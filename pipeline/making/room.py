@@ -39,8 +39,7 @@ class Estimate:
     def __str__(self) -> str:
         hours = self.seconds / 3600
         length = f"{hours / 24:.1f} days" if hours > 48 else f"{hours:.1f} hours" if hours > 1 else f"{hours * 60:.0f} minutes"
-        disk = f"about {self.bytes / 1e9:.2f} GB of disk"
-        return f"{disk} and {length} with checks and judging on top (by a measured step, or a former generation)"
+        return f"about {self.bytes / 1e9:.2f} GB of disk and {length}, by a measured step or a former generation"
 
 
 def check_room(versions: Versions, params: Params, wanted: dict[Chain, int]) -> None:

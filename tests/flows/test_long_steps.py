@@ -49,12 +49,6 @@ def line(chain: str, generations: str, step: str, total: str, loss: str = r"loss
     return re.compile(LINE.format(**words), re.MULTILINE)
 
 
-def has_points(project: Project) -> bool:
-    """Whether MLflow's store has its tables yet: it makes them when it is used first."""
-    with sqlite3.connect(project.folder / "mlflow.db") as db:
-        return bool(db.execute("select 1 from sqlite_master where name = 'metrics'").fetchone())
-
-
 def live_points(project: Project, run: str) -> dict[str, list[tuple[int, float]]]:
     """What MLflow has of a run: the points (step, value) of each of its metrics, in the order in which they were written."""
     query = "select key, step, value from metrics natural join runs where name = ? and lifecycle_stage = 'active'"
@@ -103,7 +97,7 @@ def test_status_shows_who_is_at_work_and_after_a_kill_nobody_is(slow):
         assert line("base/seed0", "1/1", "train", "3,072,000,000").search(_said(process, "making"))
         shown = slow.run("flows.cli", "status")
         assert re.search(r"^base/seed0: train 0%: [\d,]+ of 3,072,000,000 images, .* loss ", shown, re.MULTILINE)
-        until(lambda: live_points(slow, "base/seed0 live"), 60)
+        until(lambda: live_points(slow, "base/seed0 live"), 20)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import Project, asked, until
+from conftest import Project, asked, pages_of, until
 
 from pipeline.experiment.params import load
 from pipeline.views.mlflow.chain_runs import store_of
@@ -102,16 +102,7 @@ def headings(browser: Any) -> set[str]:
 
 
 def test_ui_serves_the_pages_and_prints_where_the_curves_are(finished: Project) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = finished.start("flows.cli", "ui", "--port", str(port))
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
+    with pages_of(finished) as (port, said):
         assert said.startswith(f"curves   http://127.0.0.1:{port}/#/metric?runs=")
         assert answers(f"http://127.0.0.1:{port}/health")
         assert "something answers there already" in finished.run("flows.cli", "ui", "--port", str(port), code=2)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)

@@ -1,13 +1,10 @@
 """MLflow stores and ports that are none: one line, and nothing of what lies elsewhere is lost."""
 
-import os
-import signal
-import socket
 from collections.abc import Callable
 from urllib.request import Request
 
 import pytest
-from conftest import Project
+from conftest import Project, pages_of
 
 from pipeline.storage.databases import sqlite_url
 from pipeline.storage.loopback import DIRECTLY
@@ -51,13 +48,8 @@ def test_track_of_an_experiment_that_has_made_nothing_says_so_and_makes_no_run(p
 
 
 def test_pages_stay_where_their_project_is_moved_and_make_nothing_in_its_old_place(finished_copy: Project) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    pages = finished_copy.start("flows.cli", "ui", "--port", str(port))
-    try:
-        assert pages.stdout is not None
-        assert pages.stdout.readline().startswith("curves ")
+    with pages_of(finished_copy) as (port, said):
+        assert said.startswith("curves ")
         former, now = finished_copy.folder, finished_copy.folder.with_name("moved")
         former.rename(now)
         body = b'{"max_results": 10}'
@@ -66,6 +58,3 @@ def test_pages_stay_where_their_project_is_moved_and_make_nothing_in_its_old_pla
         with DIRECTLY.open(wanted, timeout=30) as answer:
             assert b'"smoke"' in answer.read()
         assert not former.exists()
-    finally:
-        os.killpg(pages.pid, signal.SIGINT)
-        pages.communicate(timeout=60)

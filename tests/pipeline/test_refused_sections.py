@@ -8,12 +8,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.experiment.errors import BadInput
-from pipeline.experiment.params import UNREAD, parse
+from pipeline.experiment.params import parse
 
 SMOKE = YAML(typ="safe").load(Path("presets/smoke.yaml").read_text())
 
 
-@pytest.mark.parametrize("unread", [(), UNREAD], ids=["run", "status"])
 @pytest.mark.parametrize("section", ["network", "sampler", "data"])
 @pytest.mark.parametrize(
     ("value", "says"),
@@ -28,17 +27,15 @@ SMOKE = YAML(typ="safe").load(Path("presets/smoke.yaml").read_text())
     ],
     ids=str,
 )
-def test_a_section_that_is_none_or_of_no_kind_is_refused(
-    section: str, value: object, says: str, unread: tuple[str, ...]
-) -> None:
+def test_a_section_that_is_none_or_of_no_kind_is_refused(section: str, value: object, says: str) -> None:
     with pytest.raises(BadInput) as refused:
-        parse(deepcopy(SMOKE) | {section: value}, unread=unread)
+        parse(deepcopy(SMOKE) | {section: value})
     assert says.format(section=section) in str(refused.value)
 
 
-def test_a_kind_that_is_missing_is_said_by_status_too() -> None:
+def test_a_kind_that_is_missing_is_said() -> None:
     with pytest.raises(BadInput, match=r"network\.kind: is missing"):
-        parse(deepcopy(SMOKE) | {"network": {"width": 32}}, unread=UNREAD)
+        parse(deepcopy(SMOKE) | {"network": {"width": 32}})
 
 
 def test_an_extractor_of_no_kind_is_refused() -> None:
