@@ -9,8 +9,8 @@ from models.diffusion.denoiser import Denoiser
 from models.modules.dhariwal_unet import DhariwalUNet
 from models.modules.edm2_unet import EDM2UNet
 from models.modules.song_unet import SongUNet
-from models.networks import dhariwal_unet, edm2_unet, song_unet
 from models.registry import Section
+from models.sizes import dhariwal_unet, edm2_unet, song_unet
 from models.unet.shapes import AUGMENT_LABELS
 
 EDM2 = "EDM2"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models.networks.dhariwal_unet import Settings
+from models.sizes.dhariwal_unet import Settings
 from models.unet.block import Block, BlockStyle
 from models.unet.layers import Convolution, GroupNorm, Init, Linear, PositionalEmbedding
 from models.unet.shapes import AUGMENT_LABELS, check_sides

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.networks.edm2_unet import Settings
+from models.sizes.edm2_unet import Settings
 from models.unet.magnitude import MPConv, MPFourier, mp_cat, mp_silu, mp_sum
 from models.unet.magnitude_block import MPBlock, MPBlockStyle
 from models.unet.shapes import check_sides

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from models.diffusion.embedding import NoiseEmbedding
-from models.networks.mlp import Settings
+from models.sizes.mlp import Settings
 
 
 class MLP(nn.Module):

@@ -5,7 +5,7 @@ import math
 from torch import Tensor, nn
 
 from models.diffusion.embedding import NoiseEmbedding
-from models.networks.residual_mlp import Settings
+from models.sizes.residual_mlp import Settings
 
 
 class ResidualBlock(nn.Module):

@@ -14,8 +14,8 @@ from models.diffusion.examples import Batch, Held
 from models.diffusion.loss import loss
 from models.diffusion.training import Watch, train
 from models.modules.edm2_unet import EDM2UNet
-from models.networks.edm2_unet import Settings
 from models.pretrained import settings_of
+from models.sizes.edm2_unet import Settings
 from models.unet.magnitude import MPConv, MPFourier, mp_cat, mp_silu, mp_sum, normalised
 from pipeline.experiment.seeds import derive
 

@@ -14,7 +14,7 @@ from models.diffusion.posthoc_ema import Snapshot, Snapshots, coefficients, reco
 from models.diffusion.power_function import KEPT, LONGEST, due, gamma_of, norm, overlap, power_decay, sigma_rel_of
 from models.diffusion.training import Watch, train
 from models.modules.mlp import MLP
-from models.networks.mlp import Settings
+from models.sizes.mlp import Settings
 from pipeline.experiment.seeds import derive
 
 STEPS, BATCH = 4096, 16

@@ -12,7 +12,7 @@ from models.diffusion.denoiser import Denoiser
 from models.diffusion.examples import CHUNK_STEPS, Held, batches, chunk_steps
 from models.diffusion.training import Watch, train
 from models.modules.mlp import MLP
-from models.networks.mlp import Settings
+from models.sizes.mlp import Settings
 from pipeline.experiment.seeds import derive
 from pipeline.generation.checkpoints import FileCheckpoint
 
